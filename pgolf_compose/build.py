@@ -1,0 +1,83 @@
+"""The chain of values: recipe -> composition -> script -> passes -> pack."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pgolf_compose import __version__
+from pgolf_compose.passes import shrink
+from pgolf_compose.plugins import Library, load_library
+from pgolf_compose.recipe import find_recipe, read_recipe
+from pgolf_compose.render import render
+from pgolf_compose.resolve import NOTHING, Changes, Composition, resolve
+from pgolf_compose.script import Script
+
+__all__ = ["Build", "compose", "resolve_recipe"]
+
+
+@dataclass(frozen=True)
+class Build:
+    """A composition with the script made of it; the small file is made when it is asked for."""
+
+    library: Library
+    composition: Composition
+    script: Script
+
+    @property
+    def name(self) -> str:
+        return self.composition.name
+
+    @property
+    def readable(self) -> bytes:
+        return self.script.code.encode("utf-8")
+
+    @cached_property
+    def minified(self) -> str:
+        return shrink(self.script)
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The exact bytes of the file that counts."""
+        return self.library.packers["lzma"].pack(self.minified)
+
+    @property
+    def parent(self) -> Composition | None:
+        """What the recipe extends, resolved on its own."""
+        above = self.composition.recipe.parent
+        return resolve(above, self.library) if above else None
+
+    @property
+    def line_map(self) -> bytes:
+        """JSON: for each line of the readable script, who wrote it, in which file and line."""
+        lines = [[one.owner, one.file.label, one.line] for one in self.script.origins]
+        rows = ",\n".join(json.dumps(line) for line in lines)
+        about = json.dumps({"pgolf-compose": __version__, "recipe": self.name})
+        return f'{about[:-1]}, "lines": [\n{rows}\n]}}\n'.encode()
+
+
+def resolve_recipe(
+    word: str | Path, changes: Changes = NOTHING, plugins: Sequence[Path] = ()
+) -> tuple[Library, Composition]:
+    """Find, read and resolve a recipe: everything but the script."""
+    recipe = read_recipe(word if isinstance(word, Path) else find_recipe(word))
+    library = load_library([*recipe.plugins, *plugins])
+    return library, resolve(recipe, library, changes)
+
+
+def compose(
+    recipe: str | Path,
+    *,
+    set: Sequence[str] = (),
+    added: Sequence[str] = (),
+    removed: Sequence[str] = (),
+    plugins: Sequence[Path] = (),
+) -> Build:
+    """Compose a recipe, named or by its path, as `pgolf-compose RECIPE --set --with --without`.
+
+    Raises ComposeError, with the place and the mend, for whatever is wrong with the recipe, a
+    technique or a setting.
+    """
+    library, composition = resolve_recipe(recipe, Changes(set, added, removed), plugins)
+    return Build(library, composition, render(composition))

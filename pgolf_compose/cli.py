@@ -1,0 +1,532 @@
+"""The command line: the only module that prints, reads arguments or exits."""
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from pgolf_compose import __version__
+from pgolf_compose.errors import ComposeError
+
+__all__ = ["main"]
+
+
+class Commands(click.Group):
+    """Commands by name; anything else is a recipe to compose."""
+
+    def parse_args(self, ctx, args):
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help", "--version"):
+            args = ["compose", *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx):
+        return [name for name in self.commands if not self.commands[name].hidden]
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except ComposeError as error:
+            click.echo(error, err=True)
+            ctx.exit(2)
+
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(cls=Commands, context_settings=CONTEXT, subcommand_metavar="RECIPE | COMMAND ...")
+@click.version_option(__version__, prog_name="pgolf-compose")
+def main() -> None:
+    """Turn a short YAML recipe into one small train_gpt.py for Parameter Golf.
+
+    \b
+    pgolf-compose RECIPE              write out/<name>/train_gpt.py and its readable twin
+    pgolf-compose RECIPE --readable   only the readable one
+
+    RECIPE is a YAML file, a bundled recipe's name or the beginning of it, or pr1493.
+    `pgolf-compose compose --help` lists the options.
+    """
+
+
+path_option = functools.partial(click.option, metavar="PATH", type=click.Path(path_type=Path))
+
+
+def recipe_options(command: Callable) -> Callable:
+    """`--set --with --without --plugins`, handed on as the keywords of `compose`."""
+    options = [
+        click.option("--set", "set", multiple=True, metavar="NAME=VALUE", help="Set xsa.last_n=4."),
+        click.option("--with", "added", multiple=True, metavar="TECHNIQUE", help="Add one."),
+        click.option("--without", "removed", multiple=True, metavar="TECHNIQUE", help="Drop one."),
+        plugins_option,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+plugins_option = path_option(
+    "--plugins", multiple=True, metavar="DIR", help="A folder of more techniques."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def echo_json(data: object) -> None:
+    click.echo(json.dumps(data, indent=2, default=str))
+
+
+def table(rows: list[tuple[str, ...]], indent: str = "") -> None:
+    """Columns as wide as their widest cell; the last one runs on."""
+    if rows:
+        widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]) - 1)]
+        for row in rows:
+            cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)]
+            click.echo((indent + "  ".join([*cells, row[-1]])).rstrip())
+
+
+@main.command(hidden=True)
+@click.argument("recipe")
+@path_option("-o", "--output", help="A folder, or the file if PATH ends in .py.")
+@click.option("--readable", is_flag=True, help="Only the readable script.")
+@click.option("--stdout", is_flag=True, help="Print the script, write nothing.")
+@click.option("--check", is_flag=True, help="Compose and report, write nothing.")
+@click.option("--force", is_flag=True, help="Replace files that were not written here.")
+@recipe_options
+def compose(recipe, output, readable, stdout, check, force, **options) -> None:
+    """Compose RECIPE: write the small script and its readable twin."""
+    from pgolf_compose.build import compose
+    from pgolf_compose.files import write_files
+    from pgolf_compose.recipe import find_recipe
+
+    commands = main.list_commands(click.get_current_context())
+    path = find_recipe(recipe, kind="command or recipe", others=commands)
+    build = compose(path, **options)
+    if stdout:
+        click.echo(build.readable if readable else build.packed, nl=False)
+        return
+    files = {} if check else outputs(build, output, readable)
+    write_files(files, force)
+    report(build, list(files), readable)
+
+
+def outputs(build, output: Path | None, readable: bool) -> dict[Path, bytes]:
+    """The files to write: the small one, its twin and the map, or the readable one alone."""
+    script = output if output and output.suffix == ".py" else None
+    folder = script.parent if script else output or Path("out", build.name)
+    if readable:
+        return {script or folder / "train_gpt_human.py": build.readable}
+    stem = script.stem if script else "train_gpt"
+    return {
+        folder / f"{stem}.py": build.packed,
+        folder / f"{stem}_human.py": build.readable,
+        folder / f"{stem}.map.json": build.line_map,
+    }
+
+
+def report(build, files: list[Path], readable: bool) -> None:
+    """What was written, and in a few lines what people ask next."""
+    from pgolf_compose.report import facts
+
+    found = facts(build)
+    small = f"{found.small_bytes:,} bytes, the file that counts"
+    human = f"{found.readable_bytes:,} bytes in {found.readable_lines:,} lines"
+    if not files:
+        rows = [("composes", f"{small}; readable {human}")]
+    elif readable:
+        rows = [(str(files[0]), human)]
+    else:
+        rows = [(str(files[0]), small), (str(files[1]), f"{human}, the same program")]
+    if found.parameters is not None:
+        rows.append(("parameters", f"{found.parameters:,}"))
+    if found.artifact:
+        least, most = (f"{size / 1e6:.2f}" for size in found.artifact)
+        limit = f" of {found.limit / 1e6:.2f} MB allowed" if found.limit else " MB"
+        rows.append(("artifact", f"about {least} to {most}{limit}, going by public runs"))
+    if found.why:
+        rows.append(("artifact" if found.parameters else "parameters", found.why))
+    rows.append(("rules", found.verdict))
+    if parent := build.composition.recipe.parent:
+        rows.append((f"against {parent.name}", ", ".join(found.changes) or "no difference"))
+    table(rows)
+
+
+@main.command("list")
+@click.argument("word", default="")
+@click.option("--recipes", "what", flag_value="recipes", help="Bundled recipes.")
+@click.option("--places", "what", flag_value="places", help="Slots and parts of the host script.")
+@click.option("--tracks", "what", flag_value="tracks", help="Competitions and their limits.")
+@click.option("--datasets", "what", flag_value="datasets", help="Dataset variants.")
+@json_option
+@plugins_option
+def list_command(word, what, as_json, plugins) -> None:
+    """List techniques, or what an option names; WORD filters."""
+    from pgolf_compose.plugins import load_library
+
+    rows = listing(what or "techniques", load_library(plugins))
+    rows = [row for row in rows if word.lower() in " ".join(map(str, row.values())).lower()]
+    if as_json:
+        echo_json(rows)
+    elif rows:
+        keep = [key for key in rows[0] if any(row[key] for row in rows)]
+        table([tuple(str(row[key] or "") for key in keep) for row in rows])
+    else:
+        click.echo(f"nothing matches {word!r}" if word else "there are none", err=True)
+
+
+def listing(what: str, library) -> list[dict]:
+    """Rows of what is asked for, each with the same keys."""
+    if what == "recipes":
+        from pgolf_compose.recipe import bundled_recipes, read_recipe
+
+        recipes = map(read_recipe, bundled_recipes().values())
+        return [
+            {
+                "name": one.name,
+                "track": one.track.value,
+                "extends": one.parent.name if one.parent else "",
+                "techniques": ", ".join(sorted(one.techniques)),
+            }
+            for one in recipes
+        ]
+    if what == "places":
+        from pgolf_compose.places import read_places
+
+        return [
+            {"name": one.name, "kind": one.kind, "where": one.origin.file.path.name}
+            | {"scope": one.scope}
+            for host in library.hosts.values()
+            for one in read_places(host).values()
+        ]
+    if what == "techniques":
+        return [
+            {
+                "name": one.name,
+                "from": library.provider(one),
+                "summary": one.summary,
+                "source": one.source,
+                "measuring": "for measuring" if one.measuring else "",
+            }
+            for one in library.techniques.values()
+        ]
+    return [{"name": one.name, "summary": one.summary} for one in getattr(library, what).values()]
+
+
+@main.command()
+@click.argument("what", default="")
+@click.option("--lines", is_flag=True, help="The script, and who wrote each line.")
+@click.option("--yaml", "as_yaml", is_flag=True, help="The recipe, extending nothing.")
+@click.option("--schema", is_flag=True, help="JSON Schema of a recipe, or of WHAT.")
+@json_option
+@recipe_options
+def show(what, lines, as_yaml, schema, as_json, **options) -> None:
+    """Show a technique, a place or a recipe: values, and where each came from."""
+    from pgolf_compose.places import read_places
+    from pgolf_compose.plugins import load_library
+
+    library = load_library(options["plugins"])
+    if schema:
+        show_schema(what, library)
+    elif not what:
+        raise click.UsageError("name a technique, a place or a recipe, or ask for --schema")
+    elif what in library.techniques:
+        show_technique(library.techniques[what], library, as_json)
+    elif places := [p[what] for h in library.hosts.values() if what in (p := read_places(h))]:
+        show_place(places[0], library, as_json)
+    else:
+        show_recipe(what, library, lines, as_yaml, as_json, options)
+
+
+def show_schema(what: str, library) -> None:
+    from pgolf_compose.schema import recipe_schema, settings_model
+
+    if what in library.techniques:
+        echo_json(settings_model(library.techniques[what]).model_json_schema())
+    else:
+        echo_json(recipe_schema(list(library.techniques.values()), library.hosts["train_gpt"]))
+
+
+def show_technique(technique, library, as_json: bool) -> None:
+    from pgolf_compose.places import read_fragments
+
+    fragments = read_fragments(technique)
+    about = {
+        "name": technique.name,
+        "summary": technique.summary,
+        "source": technique.source,
+        "from": library.provider(technique) or "pgolf-compose",
+        "seen in": ", ".join(technique.seen_in),
+        "needs": ", ".join(technique.requires),
+        "excludes": ", ".join(technique.conflicts),
+        "switch": technique.switch,
+        "measuring": "has no place in a submission" if technique.measuring else "",
+    }
+    settings = [
+        {
+            "setting": one.name,
+            "environment": technique.env(one),
+            "default": one.default,
+            "takes": one.wants,
+            "help": f"{one.help}, {one.unit}" if one.unit else one.help,
+        }
+        for one in technique.hyperparameters
+    ]
+    code = [
+        {"verb": one.verb, "place": one.place, "lines": len(one.origins), "where": str(one.origin)}
+        for one in fragments
+    ]
+    if as_json:
+        echo_json({**about, "settings": settings, "fragments": code})
+        return
+    table([(key, value) for key, value in about.items() if value])
+    if settings:
+        click.echo("\nsettings")
+        table([tuple(str(value) for value in one.values()) for one in settings], "  ")
+    click.echo("\ncode")
+    rows = [(one["verb"], one["place"], f"{one['lines']} lines", one["where"]) for one in code]
+    table(rows, "  ")
+
+
+def show_place(place, library, as_json: bool) -> None:
+    from pgolf_compose.places import read_fragments
+
+    users = [
+        one.name
+        for one in library.techniques.values()
+        if any(fragment.place == place.name for fragment in read_fragments(one))
+    ]
+    about = {
+        "name": place.name,
+        "kind": place.kind,
+        "where": str(place.origin),
+        "scope": place.scope,
+        "used by": ", ".join(users),
+    }
+    if as_json:
+        echo_json(about)
+    else:
+        table([(key, value) for key, value in about.items() if value])
+
+
+def show_recipe(what: str, library, lines, as_yaml, as_json, options: dict) -> None:
+    from pgolf_compose.build import compose, resolve_recipe
+    from pgolf_compose.places import read_places
+    from pgolf_compose.recipe import find_recipe
+
+    places = [name for host in library.hosts.values() for name in read_places(host)]
+    others = [*library.techniques, *places]
+    path = find_recipe(what, kind="technique, place or recipe", others=others)
+    if lines:
+        build = compose(path, **options)
+        owners = ["" if one.owner == "host" else one.owner for one in build.script.origins]
+        width = max(map(len, owners))
+        wheres = [f"{one.file.label}:{one.line}" for one in build.script.origins]
+        for line, owner, where in zip(build.script.lines, owners, wheres, strict=True):
+            click.echo(f"{owner:>{width}} {where:<34} | {line}".rstrip())
+        return
+    from pgolf_compose.resolve import Changes
+
+    changes = Changes(options["set"], options["added"], options["removed"])
+    _, composition = resolve_recipe(path, changes, options["plugins"])
+    if as_yaml:
+        from pgolf_compose.flatten import flattened
+
+        click.echo(flattened(composition), nl=False)
+        return
+    values = [
+        {
+            "name": (
+                f"{one.declared.name}.{one.hyperparameter.name}"
+                if one.declared is not composition.host
+                else one.hyperparameter.name
+            ),
+            "value": one.value,
+            "from": str(one.where) if one.where is not None else "default",
+        }
+        for one in composition.assignments
+    ]
+    if as_json:
+        techniques = [one.name for one in composition.techniques]
+        echo_json({"name": composition.name, "techniques": techniques, "values": values})
+        return
+    from pgolf_compose.recipe import written
+
+    chain, above = [composition.recipe.name], composition.recipe.parent
+    while above:
+        chain, above = [*chain, above.name], above.parent
+    rows = [("recipe", " extends ".join(chain)), ("track", composition.track.name)]
+    table([*rows, ("techniques", ", ".join(one.name for one in composition.techniques) or "none")])
+    click.echo()
+    table([(one["name"], written(one["value"]), one["from"]) for one in values])
+
+
+@main.command()
+@click.argument("name")
+@click.option("--from", "parent", metavar="RECIPE", help="Write a recipe that extends this one.")
+@path_option("--in", "folder", help="Where the technique's folder is made: plugins.")
+def new(name, parent, folder) -> None:
+    """Start a technique with its test, or a recipe from another."""
+    from pgolf_compose.scaffold import new_recipe, new_technique
+
+    if parent or name.endswith((".yaml", ".yml")):
+        if not parent:
+            raise click.UsageError("say which recipe it starts from: --from baseline")
+        path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
+        written = new_recipe(path, parent)
+        after = f"pgolf-compose {path} --check"
+    else:
+        folder = folder or Path("plugins")
+        written = new_technique(name, folder)
+        after = f"pytest {folder / name}\npgolf-compose baseline --with {name} --plugins {folder}"
+    for path in written:
+        click.echo(path)
+    click.echo(f"\nnext:\n{after}")
+
+
+@main.command()
+@click.argument("variant")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--vocab-size", default=1024, show_default=True, help="Pieces of the tiny tokenizer.")
+@json_option
+def data(variant, folder, vocab_size, as_json) -> None:
+    """Make the tiny dataset in FOLDER (data/tiny), or check a fetched one there (data)."""
+    from pgolf_compose.data import Dataset, check_dataset, make_tiny
+    from pgolf_compose.plugins import load_library, pick
+
+    dataset = pick("dataset", variant, load_library().datasets)
+    made = ""
+    if variant == "tiny":
+        folder = folder or Path("data", "tiny")
+        dataset = Dataset("tiny", dataset.summary, vocab_size)
+        made = "made" if make_tiny(folder, vocab_size) else "already there"
+    folder = folder or Path("data")
+    train, val = check_dataset(dataset, folder)
+    tokens = {"train": sum(s.tokens for s in train), "val": sum(s.tokens for s in val)}
+    shards = {"train": len(train), "val": len(val)}
+    if as_json:
+        echo_json({"variant": variant, "folder": str(folder), "tokens": tokens, "shards": shards})
+        return
+    table(
+        [
+            (variant, f"{dataset.summary}; {made}" if made else dataset.summary),
+            *(
+                (
+                    split,
+                    f"{tokens[split]:,} tokens, shards: {shards[split]}, whole by their headers",
+                )
+                for split in ("train", "val")
+            ),
+            ("use", f"DATA_DIR={folder}"),
+        ]
+    )
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("--smoke", is_flag=True, help="Tiny, on the CPU, every stage; no data needed.")
+@path_option("--data-dir", help="Holds datasets/ and tokenizers/.")
+@click.option("--processes", default=1, show_default=True, type=click.Choice(["1", "2", "4", "8"]))
+@recipe_options
+def run(recipe, smoke, data_dir, processes, **options) -> None:
+    """Compose RECIPE and run it on this machine; other names of the environment pass through."""
+    from pgolf_compose.build import compose
+
+    build = compose(recipe, **options)
+    if smoke:
+        run_smoke(build)
+    else:
+        run_for_real(build, data_dir, int(processes))
+
+
+def run_smoke(build) -> None:
+    from pgolf_compose.smoke import smoke
+
+    folder = Path("out", build.name, "smoke")
+    for stage in smoke(build, folder):
+        click.echo(f"{stage.name:<11} {stage.seconds:6.1f} s  {stage.detail}")
+    click.echo(f"all stages went through; everything is in {folder}")
+
+
+def run_for_real(build, data_dir: Path | None, processes: int) -> None:
+    """Train and score at full length in out/<name>, with progress for a terminal or a pipe."""
+    from pgolf_compose.files import write_files
+    from pgolf_compose.launch import follow
+
+    folder = Path("out", build.name)
+    files = outputs(build, folder, readable=False)
+    write_files(files)
+    env = {"DATA_DIR": str(data_dir.resolve())} if data_dir else {}
+    script = folder.resolve() / "train_gpt.py"
+    with progress_display() as show_line:
+        for line in follow(script, folder, env, processes):
+            show_line(line)
+    rows = [(str(path), f"{path.stat().st_size:,} bytes") for path in files]
+    rows += [
+        (str(path), f"{path.stat().st_size:,} bytes")
+        for pattern in ("final_model*", "logs/*.txt")
+        for path in sorted(folder.glob(pattern))
+    ]
+    table(rows)
+
+
+def progress_display():
+    """A bar in a terminal; in a pipe the log lines, steps at most every five seconds."""
+    from pgolf_compose.progress import Bar, Lines
+
+    return Bar() if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" else Lines(click.echo)
+
+
+@main.command()
+@click.argument("a")
+@click.argument("b")
+@json_option
+@recipe_options
+def diff(a, b, as_json, **options) -> None:
+    """Compare recipes or scripts: techniques, values, text. Exit code 1 if they differ.
+
+    The options change B: `diff baseline baseline --with metrics`.
+    """
+    from pgolf_compose.diff import compare
+
+    found = compare(a, b, **options)
+    if as_json:
+        echo_json({"composition": found.composition, "text": found.text})
+    else:
+        for change in found.composition:
+            click.echo(change)
+        if found.composition and found.text:
+            click.echo()
+        for line in found.text:
+            color = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+            click.echo(click.style(line, fg=color))
+    if found.composition or found.text:
+        click.get_current_context().exit(1)
+
+
+@main.command()
+@click.argument("recipe")
+@path_option("-o", "--output", default=".", help="Where records/ lies, or is made.")
+@click.option("--date", help="YYYY-MM-DD; today if left out.")
+@click.option("--force", is_flag=True, help="Replace files that were not written here.")
+@recipe_options
+def submit(recipe, output, date, force, **options) -> None:
+    """Make the folder of a pull request, with results pending."""
+    import datetime
+
+    from pgolf_compose.build import compose
+    from pgolf_compose.files import write_files
+    from pgolf_compose.submission import submission_files, submission_folder
+
+    date = date or datetime.date.today().isoformat()
+    try:
+        datetime.date.fromisoformat(date)
+    except ValueError:
+        raise ComposeError(f"--date {date} is no date; write it like 2026-04-05") from None
+    build = compose(recipe, **options)
+    folder = submission_folder(build, output, date)
+    files = submission_files(build, folder, date)
+    write_files(files, force)
+    for path in files:
+        click.echo(path)
+    click.echo("results are pending: no log has been read")

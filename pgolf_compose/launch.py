@@ -1,0 +1,90 @@
+"""Run a composed script on this machine and follow what it logs."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgolf_compose.errors import ComposeError, shown
+
+__all__ = ["Progress", "command", "follow", "read_progress"]
+
+STEP = re.compile(
+    r"step:(?P<step>\d+)/(?P<steps>\d+) (?P<kind>train|val)_loss:(?P<loss>[\d.]+|nan|inf)"
+    r".*train_time:(?P<ms>\d+)ms"
+)
+CAP = re.compile(r"max_wallclock_seconds:(?P<seconds>[\d.]+)")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One logged step: which of how many, its loss in nats, and seconds of training so far."""
+
+    step: int
+    steps: int
+    kind: str  # "train" or "val"
+    loss: float
+    seconds: float
+
+
+def read_progress(line: str) -> Progress | None:
+    found = STEP.match(line)
+    if not found:
+        return None
+    seconds = int(found["ms"]) / 1000
+    return Progress(
+        int(found["step"]), int(found["steps"]), found["kind"], float(found["loss"]), seconds
+    )
+
+
+def command(script: Path, processes: int = 1) -> list[str]:
+    """The command that runs a script, under torchrun where there are several processes."""
+    if importlib.util.find_spec("torch") is None:
+        raise ComposeError(
+            "running needs torch, which this Python does not have; "
+            "pip install 'pgolf-compose[train]'"
+        )
+    if processes == 1:
+        return [sys.executable, str(script)]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    return [*torchrun, f"--nproc_per_node={processes}", str(script)]
+
+
+def follow(script: Path, folder: Path, env: Mapping[str, str], processes: int = 1) -> Iterator[str]:
+    """Lines of standard output as they come; raises with the script's own words if it fails."""
+    as_text = {"encoding": "utf-8", "errors": "replace"}
+    with tempfile.TemporaryFile("w+", **as_text) as errors:
+        with subprocess.Popen(
+            command(script.resolve(), processes),
+            cwd=folder,
+            env={**os.environ, **env, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            **as_text,
+        ) as process:
+            try:
+                for line in process.stdout:
+                    yield line.rstrip("\n")
+            except BaseException:
+                process.terminate()
+                raise
+        if process.returncode:
+            errors.seek(0)
+            raise failure(script, process.returncode, errors.read(), folder)
+
+
+def failure(script: Path, status: int, errors: str, folder: Path) -> ComposeError:
+    """A script that stopped itself says why in one line; a crash leaves its traceback in a file."""
+    lines = [line for line in errors.splitlines() if line.strip()]
+    own = [line for line in lines if line.startswith(f"{script.name}: ")]
+    if own:
+        return ComposeError(own[0].removeprefix(f"{script.name}: "), script)
+    log = folder / "stderr.txt"
+    log.write_text(errors, encoding="utf-8")
+    last = lines[-1] if lines else "no message"
+    return ComposeError(f"ended with {status}: {last} (all of it in {shown(log)})", script)

@@ -1,0 +1,411 @@
+"""A composition becomes a script: templates through Jinja, with the fragments in their places."""
+
+import ast
+import itertools
+import re
+import textwrap
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateError, nodes
+from jinja2.exceptions import TemplateNotFound
+from jinja2.ext import Extension
+
+from pgolf_compose import __version__
+from pgolf_compose.errors import ComposeError, did_you_mean, listed
+from pgolf_compose.origin import File, Location, Origin
+from pgolf_compose.places import STAMP, Fragment, directives, places_in, read_places, read_text
+from pgolf_compose.resolve import Assignment, Composition
+from pgolf_compose.script import WIDTH, Script, drop_unused, tidy
+
+__all__ = ["render"]
+
+
+def render(composition: Composition) -> Script:
+    """The readable script: composed, pruned of what nothing reads, formatted by black."""
+    return tidy(drop_unused(fill(composition)))
+
+
+def fill(composition: Composition) -> Script:
+    """The templates with every fragment in its place, before formatting."""
+    fragments = [*generated(composition), *composition.fragments]
+    check_places(composition, fragments)
+    stamps = Stamps()
+    loader = Loader(composition, fragments, stamps)
+    environment = Environment(
+        loader=loader,
+        extensions=[Places],
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        line_statement_prefix="# @",
+        # only line statements are live: Python may hold {{ and {% as it likes
+        **{
+            f"{kind}_{end}_string": f"{STAMP}{kind} {end}"
+            for kind in ("block", "variable", "comment")
+            for end in ("start", "end")
+        },
+    )
+    environment.pgolf = Filling(fragments, stamps, environment)
+    try:
+        text = environment.get_template(composition.host.template).render(
+            techniques={one.name for one in composition.techniques}
+        )
+    except TemplateNotFound as error:
+        raise ComposeError(
+            f"{composition.host.name} includes {error.name}, which is not among its templates"
+        ) from None
+    except TemplateError as error:
+        raise ComposeError(f"template: {error.message}", loader.raised_at(error)) from None
+    check_used(composition, fragments, environment.pgolf.seen)
+    code, origins = stamps.peel(text)
+    return Script(composition.name, code, origins)
+
+
+class Stamps:
+    """Origins by number, so that Jinja carries one short mark at the end of each line."""
+
+    def __init__(self):
+        self.origins: list[Origin] = []
+
+    def on(self, line: str, origin: Origin) -> str:
+        self.origins.append(origin)
+        return f"{line}{STAMP}{len(self.origins) - 1}"
+
+    def peel(self, text: str) -> tuple[str, tuple[Origin, ...]]:
+        """Text and origins; a line without a stamp held a directive and goes."""
+        lines, origins = [], []
+        for stamped in text.split("\n"):
+            line, stamp, number = stamped.rpartition(STAMP)
+            if stamp:
+                lines.append(line.rstrip() if not line.strip() else line)
+                origins.append(self.origins[int(number)])
+        return "".join(f"{line}\n" for line in lines), tuple(origins)
+
+
+class Loader(BaseLoader):
+    """The host's templates by file name, and each fragment by where it starts."""
+
+    def __init__(self, composition: Composition, fragments: Sequence[Fragment], stamps: Stamps):
+        self.host, self.stamps = composition.host, stamps
+        self.fragments = {str(one.origin): one for one in fragments if not one.generated}
+        self.names = set(self.fragments)
+
+    def get_source(self, environment, name):
+        if fragment := self.fragments.get(name):
+            text, file, origins = fragment.code, fragment.origin.file, fragment.origins
+        else:
+            file = self.host.file(name)
+            if not file.path.is_file():
+                raise TemplateNotFound(name)
+            text = read_text(file)
+            origins = [Origin("host", file, n + 1) for n in range(text.count("\n") + 1)]
+        self.names.add(name)
+        return self.stamped(text, file, origins), name, None
+
+    def stamped(self, text: str, file: File, origins: Sequence[Origin]) -> str:
+        """Every line of code with its origin, every place with its column."""
+        lines = text.rstrip("\n").split("\n")
+        stamped = [self.stamps.on(line, origins[n]) for n, line in enumerate(lines)]
+        for directive in directives(text, file):
+            n = directive.number - 1
+            if directive.word == "scope":
+                stamped[n] = ""
+            elif directive.word in ("slot", "part"):
+                stamped[n] = f'# @{directive.word} "{directive.rest}", {directive.indent}'
+            else:
+                stamped[n] = lines[n]
+        return "\n".join(stamped) + "\n"
+
+    def raised_at(self, error: TemplateError) -> Location | None:
+        """The line of a template or fragment: told by a syntax error, else by the traceback."""
+        told = [(getattr(error, "name", None), getattr(error, "lineno", 1))]
+        frames = traceback.extract_tb(error.__traceback__)
+        told += [(frame.filename, frame.lineno) for frame in reversed(frames)]
+        for name, line in told:
+            if name in self.names:
+                return self.place(name, line or 1)
+        return None
+
+    def place(self, name: str, line: int) -> Location:
+        if fragment := self.fragments.get(name):
+            return fragment.origins[min(line, len(fragment.origins)) - 1].location
+        return Location(self.host.file(name).path, line)
+
+
+class Filling:
+    """What goes into each place, and which places the rendering came by."""
+
+    def __init__(self, fragments: Sequence[Fragment], stamps: Stamps, environment: Environment):
+        self.stamps, self.environment = stamps, environment
+        self.by_place: dict[str, list[Fragment]] = {}
+        for fragment in fragments:
+            self.by_place.setdefault(fragment.place, []).append(fragment)
+        self.seen: set[str] = set()
+
+    def slot(self, name: str, indent: int, context) -> str:
+        self.seen.add(name)
+        return "".join(self.paste(one, indent, context) for one in self.by_place.get(name, ()))
+
+    def part(self, name: str, indent: int, context, caller) -> str:
+        self.seen.add(name)
+        takers = self.by_place.get(name)
+        return self.paste(takers[0], indent, context) if takers else caller()
+
+    def paste(self, fragment: Fragment, indent: int, context) -> str:
+        """A fragment's lines, indented to their place."""
+        if indent and fragment.strings:
+            raise ComposeError(
+                f"a string over several lines would change when it is indented to "
+                f"{fragment.place}; keep its text in a file of the technique's folder, or in "
+                "`modules`",
+                fragment.origins[min(fragment.strings)],
+            )
+        if fragment.generated:
+            lines = fragment.code.rstrip("\n").split("\n")
+            pairs = zip(lines, fragment.origins, strict=True)
+            text = "".join(self.stamps.on(line, origin) + "\n" for line, origin in pairs)
+        else:
+            text = self.environment.get_template(str(fragment.origin)).render(context.get_all())
+        lines = text.splitlines(keepends=True)
+        margin = " " * indent
+        return "".join(line if line.startswith((STAMP, "\n")) else margin + line for line in lines)
+
+
+class Places(Extension):
+    """`# @slot NAME` collects fragments; `# @part NAME` ... `# @endpart` can be replaced."""
+
+    tags: ClassVar = {"slot", "part"}
+
+    def parse(self, parser) -> nodes.Node:
+        tag = next(parser.stream)
+        name = parser.parse_expression()
+        parser.stream.expect("comma")
+        indent = parser.parse_expression()
+        body = []
+        if tag.value == "part":
+            body = parser.parse_statements(("name:endpart",), drop_needle=True)
+        call = self.call_method(f"render_{tag.value}", [nodes.ContextReference(), name, indent])
+        return nodes.CallBlock(call, [], [], body).set_lineno(tag.lineno)
+
+    def render_slot(self, context, name: str, indent: int, caller) -> str:
+        return self.environment.pgolf.slot(name, indent, context)
+
+    def render_part(self, context, name: str, indent: int, caller) -> str:
+        return self.environment.pgolf.part(name, indent, context, caller)
+
+
+def check_places(composition: Composition, fragments: Sequence[Fragment]) -> None:
+    """One taker to a part, and a declared order where two write the same name."""
+    by_place: dict[str, list[Fragment]] = {}
+    for fragment in fragments:
+        by_place.setdefault(fragment.place, []).append(fragment)
+    for place, here in by_place.items():
+        takers = [one for one in here if one.verb == "replace"]
+        if len(takers) > 1:
+            both = listed(f"{one.owner} ({one.origin})" for one in takers)
+            raise ComposeError(
+                f"the part {place} can be replaced once, not by {both}; leave out one of them",
+                directive_line(takers[1]),
+            )
+        if len(here) > 1:
+            check_order(composition, place, [one for one in here if one.verb != "replace"])
+
+
+def check_order(composition: Composition, place: str, fills: Sequence[Fragment]) -> None:
+    """Two techniques that write one name in one slot must say which comes first."""
+    writers: dict[str, list[Fragment]] = {}
+    for one in fills:
+        for name in sorted(writes(one)):
+            writers.setdefault(name, []).append(one)
+    for name, here in writers.items():
+        for one, other in itertools.combinations(here, 2):
+            first, second = one.owner, other.owner
+            preceding = composition.before.get(first, ()), composition.before.get(second, ())
+            if first != second and second not in preceding[0] and first not in preceding[1]:
+                raise ComposeError(
+                    f"{first} and {second} both write {name} in {place} ({one.origin}, "
+                    f"{other.origin}) and neither says which comes first; "
+                    "declare `after` or `before` in one of them",
+                    one.origin,
+                )
+
+
+def writes(fragment: Fragment) -> set[str]:
+    """The names and attributes that a fragment assigns or defines, outside its own functions."""
+    names: set[str] = set()
+    queue: list[ast.AST] = [ast.parse(fragment.code)]
+    while queue:
+        node = queue.pop()
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            names.add(node.name)
+            continue
+        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(ast.unparse(node))
+        if not isinstance(node, ast.comprehension | ast.Lambda):
+            queue.extend(ast.iter_child_nodes(node))
+    return names
+
+
+def check_used(composition: Composition, fragments: Sequence[Fragment], seen: set[str]) -> None:
+    """Every fragment found its place: else its name is wrong, or the place went with a part."""
+    offered = dict(read_places(composition.host))
+    replaced: dict[str, Fragment] = {}
+    for fragment in fragments:
+        if fragment.verb == "replace":
+            replaced[fragment.place] = fragment
+        if not fragment.generated:
+            for place in places_in(fragment.code, fragment.owner, fragment.origin.file):
+                offered.setdefault(place.name, place)
+    for fragment in fragments:
+        if fragment.place in seen:
+            kind = offered[fragment.place].kind if fragment.place in offered else "slot"
+            wanted = "part" if fragment.verb == "replace" else "slot"
+            if kind != wanted:
+                right = "replace" if kind == "part" else "fill"
+                raise ComposeError(
+                    f"{fragment.place} is a {kind}: write `# @{right} {fragment.place}`",
+                    directive_line(fragment),
+                )
+            continue
+        if fragment.verb == "fill?":
+            continue
+        if fragment.place in offered:
+            within = around(fragment.place, composition, replaced)
+            raise ComposeError(
+                f"{fragment.owner} needs {fragment.place}, which stood inside "
+                + (
+                    f"the part {within.place}, replaced by {within.owner} ({within.origin}); "
+                    f"leave out one of them, or let {within.owner} offer the place"
+                    if within
+                    else "lines that this composition does not use"
+                ),
+                directive_line(fragment),
+            )
+        raise ComposeError(
+            f"there is no place named {fragment.place}.{did_you_mean(fragment.place, offered)} "
+            "`pgolf-compose list --places` shows them all.",
+            directive_line(fragment),
+        )
+
+
+def directive_line(fragment: Fragment) -> Location:
+    """Where the fragment's `# @fill` stands: above its first line."""
+    text = read_text(fragment.origin.file).split("\n")
+    line = fragment.origin.line
+    while line > 1 and not text[line - 1].startswith("# @" + fragment.verb):
+        line -= 1
+    return Location(fragment.origin.file.path, line)
+
+
+def around(place: str, composition: Composition, replaced: dict[str, Fragment]) -> Fragment | None:
+    """The replacing fragment of the part that has the place among its default lines."""
+    for path in sorted(composition.host.home.glob("*.py")):
+        file = composition.host.file(path.name)
+        parts: list[str] = []
+        for directive in directives(read_text(file), file):
+            if directive.word == "part":
+                parts.append(directive.rest)
+            elif directive.word == "endpart":
+                parts.pop()
+            if directive.word in ("slot", "part") and directive.rest == place:
+                return next((replaced[part] for part in parts if part in replaced), None)
+    return None
+
+
+def generated(composition: Composition) -> list[Fragment]:
+    """What is written from declarations: the header and the hyperparameters."""
+    return [header(composition), *hyperparameters(composition)]
+
+
+def header(composition: Composition) -> Fragment:
+    """The docstring: what this is, how to run it, a line for each technique."""
+    host = Origin("host", composition.host.file("__init__.py"), 1)
+    path = composition.recipe.path
+    recipe = Origin("recipe", File(path, f"recipes/{path.name}"), 1)
+    lines = [
+        (f'"""{prose(composition.host.summary)}', host),
+        ("", host),
+        (f"Recipe {composition.name}, composed by pgolf-compose {__version__}.", recipe),
+        ("", host),
+        ("    torchrun --standalone --nproc_per_node=8 train_gpt.py    # 8 GPUs, or 4, 2", host),
+        ("    python train_gpt.py                                      # one GPU, or a CPU", host),
+    ]
+    if composition.techniques:
+        lines.append(("", host))
+        width = max(len(one.name) for one in composition.techniques)
+        for one in composition.techniques:
+            origin = Origin(one.name, one.file("__init__.py"), 1)
+            source = f" [{one.source}]" if one.source else ""
+            about = prose(f"{one.name:{width}}  {one.summary}{source}")
+            margin = " " * (width + 2)
+            for line in textwrap.wrap(about, WIDTH - 4, subsequent_indent=margin):
+                lines.append((line, origin))
+    lines.append(('"""', host))
+    return replace(generated_fragment("host", "header", lines), verb="fill?")
+
+
+def prose(text: str) -> str:
+    """Text that can stand in a docstring."""
+    return text.replace("\\", "/").replace('"""', "'''")
+
+
+def hyperparameters(composition: Composition) -> list[Fragment]:
+    """One fragment per group of the host's and per technique that has any."""
+    groups: dict[tuple[str, str], list[Assignment]] = {}
+    attributes = {one.attribute for one in composition.assignments}
+    for one in composition.assignments:
+        title = one.hyperparameter.group or one.declared.name
+        groups.setdefault((one.declared.name, title), []).append(one)
+    fragments = []
+    for (_, title), members in groups.items():
+        declared = members[0].declared
+        owner = "host" if declared is composition.host else declared.name
+        file = declared.file("__init__.py")
+        where = declaration_lines(read_text(file))
+        lines = [
+            (line, Origin(owner, file, where.get(one.hyperparameter.name, 1)))
+            for one in members
+            for line in hyperparameter_lines(one, attributes)
+        ]
+        above = lines[0][1]
+        lines = [("", above), (f"# {title}", above), *lines]
+        fragments.append(generated_fragment(owner, "hyperparameters", lines))
+    for one in composition.techniques:
+        if one.switch:
+            line = f'{one.switch.lower()} = env("{one.switch}", True, settled=True)  # composed in'
+            origin = Origin(one.name, one.file("__init__.py"), 1)
+            fragments.append(generated_fragment(one.name, "hyperparameters", [(line, origin)]))
+    return fragments
+
+
+def generated_fragment(owner: str, place: str, lines: list[tuple[str, Origin]]) -> Fragment:
+    code = "".join(f"{text}\n" for text, _ in lines)
+    origins = tuple(origin for _, origin in lines)
+    return Fragment(owner, "fill", place, code, origins, generated=True)
+
+
+def hyperparameter_lines(assignment: Assignment, attributes: set[str]) -> list[str]:
+    """`xsa_last_n = env("XSA_LAST_N", 4)  # how many of the deepest layers use it`."""
+    one, value = assignment.hyperparameter, repr(assignment.value)
+    if isinstance(assignment.value, str):
+        # "{data_dir}/datasets" reads another value; braces around anything else are text
+        names = re.findall(r"\{(\w*)\}", assignment.value)
+        value = f"f{value}" if names and set(names) <= attributes else value
+    choices = f", {one.choices!r}" if one.choices else ""
+    line = f'{assignment.attribute} = env("{assignment.env}", {value}{choices})'
+    help = f"# {one.help}, {one.unit}" if one.unit else f"# {one.help}"
+    return [f"{line}  {help}"] if len(line) + len(help) + 6 <= WIDTH else [help, line]
+
+
+def declaration_lines(source: str) -> dict[str, int]:
+    """The line on which each `Hyperparameter("name", ...)` begins."""
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return {
+        call.args[0].value: call.lineno
+        for call in calls
+        if getattr(call.func, "id", "") == "Hyperparameter"
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    }

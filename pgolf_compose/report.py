@@ -1,0 +1,107 @@
+"""What people ask of a composed script: how large, how many parameters, legal, what changed."""
+
+import math
+from dataclasses import dataclass
+
+from pgolf_compose.build import Build
+from pgolf_compose.errors import listed
+from pgolf_compose.recipe import written
+from pgolf_compose.resolve import Composition
+from pgolf_compose.shapes import Unknown, parameter_shapes
+
+__all__ = ["Facts", "changes", "facts", "verdict"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Figures of a build. What could not be told is None, and `why` says why."""
+
+    small_bytes: int
+    readable_bytes: int
+    readable_lines: int
+    parameters: int | None
+    artifact: tuple[int, int] | None  # least and most bytes of code and compressed model
+    limit: int | None
+    why: str
+    verdict: str
+    changes: tuple[str, ...]
+
+
+def facts(build: Build) -> Facts:
+    composition = build.composition
+    parameters = artifact = None
+    why = ""
+    try:
+        shapes = parameter_shapes(build.script)
+        parameters = sum(math.prod(shape) for shape in shapes.values())
+        artifact, why = predicted(build, shapes)
+    except Unknown as error:
+        why = f"not told without torch: {error}"
+    return Facts(
+        small_bytes=len(build.packed),
+        readable_bytes=len(build.readable),
+        readable_lines=len(build.script.lines),
+        parameters=parameters,
+        artifact=artifact,
+        limit=composition.track.artifact_bytes,
+        why=why,
+        verdict=verdict(composition),
+        changes=changes(build.parent, composition) if build.parent else (),
+    )
+
+
+def predicted(build: Build, shapes: dict) -> tuple[tuple[int, int] | None, str]:
+    """Code and compressed model, where the host's own quantiser and compressor are in place."""
+    composition = build.composition
+    others = {
+        one.owner
+        for one in composition.fragments
+        if one.place.partition(".")[0] in ("quantize", "artifact", "dequantize")
+        and one.verb == "replace"
+    }
+    if others:
+        return None, f"not predicted: {listed(sorted(others))} changed how it is made"
+    if composition.host.artifact_bytes is None:
+        return None, f"{composition.host.name} does not predict it"
+    settings = {
+        one.hyperparameter.name: one.value
+        for one in composition.assignments
+        if one.declared is composition.host
+    }
+    least, most = composition.host.artifact_bytes(shapes, settings)
+    return (least + len(build.packed), most + len(build.packed)), ""
+
+
+def verdict(composition: Composition) -> str:
+    """What the declarations say about the track's rules; no script is audited here."""
+    track = composition.track
+    measuring = [one.name for one in composition.techniques if one.measuring]
+    if measuring:
+        are = "is" if len(measuring) == 1 else "are"
+        return f"not for submission: {listed(measuring)} {are} for measuring"
+    seconds = next(
+        (one for one in composition.assignments if one.attribute == "max_wallclock_seconds"), None
+    )
+    if track.train_seconds and seconds and not 0 < seconds.value <= track.train_seconds:
+        return (
+            f"over the limits of {track.name}: max_wallclock_seconds is {seconds.value:g}, "
+            f"the track allows {track.train_seconds:g}"
+        )
+    return f"no technique of it is known to break a rule of {track.name} (the code is not audited)"
+
+
+def changes(old: Composition, new: Composition) -> tuple[str, ...]:
+    """`+ ema`, `- swa`, `matrix_lr 0.04 -> 0.022`: from one composition to another."""
+    olds, news = ({one.name for one in side.techniques} for side in (old, new))
+    found = [f"+ {name}" for name in sorted(news - olds)]
+    found += [f"- {name}" for name in sorted(olds - news)]
+    values = {one.attribute: one.value for one in old.assignments}
+    for one in new.assignments:
+        if one.attribute in values and values[one.attribute] != one.value:
+            before = written(values[one.attribute])
+            found.append(f"{one.attribute} {before} -> {written(one.value)}")
+        elif one.attribute not in values and one.where is not None:
+            found.append(f"{one.attribute} {written(one.value)}")
+    if old.track != new.track:
+        found.append(f"track {old.track.name} -> {new.track.name}")
+    return tuple(found)

@@ -1,0 +1,108 @@
+"""The folder that goes into a pull request. Figures come from logs; without logs, none."""
+
+import ast
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import jinja2
+
+from pgolf_compose import __version__
+from pgolf_compose._bundled import ROOT
+from pgolf_compose.build import Build
+from pgolf_compose.errors import ComposeError
+from pgolf_compose.flatten import flattened
+from pgolf_compose.report import changes, verdict
+from pgolf_compose.script import Script
+
+__all__ = ["submission_files", "submission_folder"]
+
+SEEDS = (42, 314, 999)
+PYPI = {"flash_attn_interface": "flash_attn_3"}
+
+
+def submission_folder(build: Build, root: Path, date: str) -> Path:
+    """records/<track>/<date>_<name> below a root, as the contest lays them out."""
+    track = build.composition.track
+    return root / "records" / (track.folder or track.name) / f"{date}_{build.name}"
+
+
+def submission_files(build: Build, folder: Path, date: str) -> dict[Path, bytes]:
+    """Every file of the folder, with results marked pending."""
+    measuring = [one.name for one in build.composition.techniques if one.measuring]
+    if measuring:
+        raise ComposeError(
+            f"a submission cannot hold {', '.join(measuring)}, which is there for measuring; "
+            + " ".join(f"--without {name}" for name in measuring),
+            build.composition.recipe.path,
+        )
+    about = build.composition.recipe.submission
+    seeds = tuple(about.get("seeds") or SEEDS)
+    texts = {
+        "README.md": readme(build, seeds),
+        "submission.json": json.dumps(description(build, date, seeds), indent=2) + "\n",
+        "recipe.yaml": flattened(build.composition, folder),
+        "requirements.txt": "".join(f"{name}\n" for name in requirements(build.script)),
+    }
+    files = {folder / name: text.encode("utf-8") for name, text in texts.items()}
+    files[folder / "train_gpt.py"] = build.packed
+    files[folder / "train_gpt_human.py"] = build.readable
+    return files
+
+
+def description(build: Build, date: str, seeds: tuple[int, ...]) -> dict:
+    """submission.json: the community's keys; what no log has told is null."""
+    about = build.composition.recipe.submission
+    return {
+        "author": about.get("author", ""),
+        "github_id": about.get("github_id", ""),
+        "name": about.get("name") or build.name,
+        "blurb": about.get("blurb", ""),
+        "date": date,
+        "track": build.composition.track.name,
+        "status": "pending",
+        "val_loss": None,
+        "val_bpb": None,
+        "bytes_total": None,
+        "bytes_code": len(build.packed),
+        "seeds": list(seeds),
+        "built_with": {
+            "pgolf_compose": __version__,
+            "train_gpt.py": hashlib.sha256(build.packed).hexdigest(),
+            "train_gpt_human.py": hashlib.sha256(build.readable).hexdigest(),
+        },
+    }
+
+
+def readme(build: Build, seeds: tuple[int, ...]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ROOT / "templates" / "submission"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    composition, about = build.composition, build.composition.recipe.submission
+    return environment.get_template("README.md.jinja").render(
+        title=about.get("name") or build.name,
+        blurb=about.get("blurb"),
+        seeds=seeds,
+        techniques=composition.techniques,
+        parent=composition.recipe.parent.name if composition.recipe.parent else "",
+        changes=changes(build.parent, composition) if build.parent else (),
+        code_bytes=len(build.packed),
+        track=composition.track.name,
+        limit=composition.track.artifact_bytes,
+        version=__version__,
+        verdict=verdict(composition),
+    )
+
+
+def requirements(script: Script) -> list[str]:
+    """What the script imports besides the standard library, by its name on the package index."""
+    names = set()
+    for node in ast.walk(script.tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return sorted(PYPI.get(name, name) for name in names - sys.stdlib_module_names)

@@ -1,0 +1,48 @@
+# -----------------------------------------------------------------------------
+# Hyperparameters
+
+
+def stop(message: str) -> None:
+    """End the run with one line and exit code 2: what to change stands outside this file."""
+    print(f"{Path(__file__).name}: {message}", file=sys.stderr, flush=True)
+    sys.exit(2)
+
+
+def env(name: str, default, choices: tuple = (), settled: bool = False):
+    """The environment's `name`, read as the type of `default`; `default` where it is not set.
+
+    A `settled` value was decided when this file was composed: it can be confirmed, not changed.
+    """
+    text = os.environ.get(name)
+    if text is None:
+        return default
+    try:
+        if isinstance(default, bool):
+            value = {"0": False, "1": True, "false": False, "true": True}[text.lower()]
+        elif isinstance(default, tuple):
+            value = tuple(int(item) for item in text.split(",") if item)
+        else:
+            value = type(default)(text)
+    except (KeyError, ValueError):
+        stop(f"{name}={text} does not read as {type(default).__name__}; unset, it is {default}")
+    if choices and value not in choices:
+        stop(f"{name}={text} is none of {', '.join(map(str, choices))}")
+    if settled and value != default:
+        stop(f"{name}={text}, but this file was composed with {name}={int(default)}: recompose it")
+    return value
+
+
+class Hyperparameters:
+    """Every value of a run; the environment overrides each under its name in capitals."""
+
+    # @scope the class body: names assigned above can be read
+    # @slot hyperparameters
+
+    # this process among its peers, as torchrun sets them
+    rank = int(os.environ.get("RANK", 0))
+    local_rank = int(os.environ.get("LOCAL_RANK", 0))
+    world_size = int(os.environ.get("WORLD_SIZE", 1))
+    # a step is 8 micro-batches however many processes share them: all see the same data
+    grad_accum_steps = 8 // world_size
+    device = torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
+    log_path = Path("logs", f"{run_id or time.strftime('%Y-%m-%d_%H.%M.%S')}.txt")

@@ -1,0 +1,274 @@
+# -----------------------------------------------------------------------------
+# Model
+
+
+# @scope nothing of the model yet; classes and functions of a technique's own
+# @slot modules
+
+
+def rms_norm(x: Tensor) -> Tensor:
+    return F.rms_norm(x, (x.size(-1),))
+
+
+class CastedLinear(nn.Linear):
+    """A matrix kept in float32 for its optimizer and cast to the activations' type for use."""
+
+    def __init__(self, inputs: int, outputs: int, zero_init: bool = False):
+        super().__init__(inputs, outputs, bias=False)
+        self.zero_init = zero_init
+
+    def forward(self, x: Tensor) -> Tensor:
+        w = self.weight.to(x.dtype)
+        # @scope self, x (..., in), w (out, in): rewrite w
+        # @slot linear.weight
+        # @scope self, x (..., in), w (out, in): rewrite x
+        # @slot linear.input
+        y = F.linear(x, w)
+        # @scope self, x (..., in), y (..., out): rewrite y
+        # @slot linear.output
+        return y
+
+
+# @scope h, T, device; d = head width; returns cos, sin (T, 1, d / 2), float32
+# @part rotary.tables
+def rotary_tables(h: Hyperparameters, T: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of every position times every frequency (RoPE, arXiv:2104.09864)."""
+    d = h.model_dim // h.num_heads
+    frequency = h.rope_base ** (-torch.arange(0, d, 2, dtype=torch.float32, device=device) / d)
+    position = torch.arange(T, dtype=torch.float32, device=device)
+    if h.rope_bf16_tables and h.precision == "bf16":
+        # positions above 256 collapse onto their neighbours: the public baseline ran like this
+        frequency, position = frequency.bfloat16(), position.bfloat16()
+    angle = torch.outer(position, frequency)[:, None]
+    return angle.cos().float(), angle.sin().float()
+
+
+# @endpart
+
+
+# @scope x (B, T, heads, d), cos and sin from rotary.tables; returns x rotated
+# @part rotary.apply
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn the pairs (x[i], x[i + d/2]) of each head by the angles of their position."""
+    cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat((a * cos + b * sin, b * cos - a * sin), dim=-1)
+
+
+# @endpart
+
+
+class CausalSelfAttention(nn.Module):
+    def __init__(self, h: Hyperparameters, layer: int):
+        super().__init__()
+        self.num_heads, self.num_kv_heads = h.num_heads, h.num_kv_heads
+        kv_dim = h.num_kv_heads * (h.model_dim // h.num_heads)
+        self.c_q = CastedLinear(h.model_dim, h.model_dim)
+        self.c_k = CastedLinear(h.model_dim, kv_dim)
+        self.c_v = CastedLinear(h.model_dim, kv_dim)
+        self.proj = CastedLinear(h.model_dim, h.model_dim, zero_init=True)
+        self.q_gain = nn.Parameter(torch.full((h.num_heads,), h.qk_gain_init))
+        # @scope self, h, layer
+        # @slot attention.init
+
+    # @scope the class body
+    # @slot attention.methods
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        B, T, D = x.shape
+        q = self.c_q(x).view(B, T, self.num_heads, -1)
+        k = self.c_k(x).view(B, T, self.num_kv_heads, -1)
+        v = self.c_v(x).view(B, T, self.num_kv_heads, -1)
+        # @scope self, x (B, T, D), q (B, T, H, d), k and v (B, T, K, d): rewrite q, k, v
+        # @slot attention.values
+        q, k = rotate(rms_norm(q), cos, sin), rotate(rms_norm(k), cos, sin)
+        q = q * self.q_gain.to(q.dtype)[:, None]
+        # @scope self, q (B, T, H, d), k and v (B, T, K, d) as attention reads them: rewrite them
+        # @slot attention.before
+        # @scope self, q (B, T, H, d), k and v (B, T, K, d); assign y (B, T, H, d)
+        # @part attention.kernel
+        y = F.scaled_dot_product_attention(
+            q.transpose(1, 2),
+            k.transpose(1, 2),
+            v.transpose(1, 2),
+            is_causal=True,
+            enable_gqa=self.num_kv_heads != self.num_heads,
+        ).transpose(1, 2)
+        # @endpart
+        # @scope self, x (B, T, D), v (B, T, K, d), y (B, T, H, d): rewrite y
+        # @slot attention.after
+        out = self.proj(y.reshape(B, T, D))
+        # @scope self, x (B, T, D), out (B, T, D): rewrite out
+        # @slot attention.output
+        return out
+
+
+class MLP(nn.Module):
+    def __init__(self, h: Hyperparameters, layer: int):
+        super().__init__()
+        hidden = int(h.mlp_mult * h.model_dim)
+        self.fc = CastedLinear(h.model_dim, hidden)
+        self.proj = CastedLinear(hidden, h.model_dim, zero_init=True)
+        # @scope self, h, layer
+        # @slot mlp.init
+
+    def forward(self, x: Tensor) -> Tensor:
+        # @scope self, x (B, T, D); assign hidden (B, T, mlp_mult * D)
+        # @part mlp.hidden
+        hidden = F.relu(self.fc(x)).square()
+        # @endpart
+        out = self.proj(hidden)
+        # @scope self, x (B, T, D), out (B, T, D): rewrite out
+        # @slot mlp.output
+        return out
+
+
+class Block(nn.Module):
+    def __init__(self, h: Hyperparameters, layer: int):
+        super().__init__()
+        self.attn = CausalSelfAttention(h, layer)
+        self.mlp = MLP(h, layer)
+        ones = torch.ones(h.model_dim)
+        self.attn_scale = nn.Parameter(ones.clone())
+        self.mlp_scale = nn.Parameter(ones.clone())
+        self.resid_mix = nn.Parameter(torch.stack((ones, 0 * ones)))  # of the stream, of x0
+        # @scope self, h, layer
+        # @slot block.init
+
+    def norm(self, x: Tensor) -> Tensor:
+        """What a branch reads of the stream."""
+        x = rms_norm(x)
+        # @scope self, x (B, T, D), normalised: rewrite x
+        # @slot block.norm
+        return x
+
+    def forward(self, x: Tensor, x0: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        mix = self.resid_mix.to(x.dtype)
+        x = mix[0] * x + mix[1] * x0
+        # @scope self, x and x0 (B, T, D): rewrite x
+        # @slot block.input
+        # @scope self, x and x0 (B, T, D), cos, sin: rewrite x
+        # @part block.residual
+        x = x + self.attn_scale.to(x.dtype) * self.attn(self.norm(x), cos, sin)
+        x = x + self.mlp_scale.to(x.dtype) * self.mlp(self.norm(x))
+        # @endpart
+        return x
+
+
+class GPT(nn.Module):
+    """A transformer whose second half reads the first half's outputs, last first (U-Net)."""
+
+    def __init__(self, h: Hyperparameters):
+        super().__init__()
+        self.h = h
+        self.tok_emb = nn.Embedding(h.vocab_size, h.model_dim)
+        self.skip_weights = nn.Parameter(torch.ones(h.num_layers // 2, h.model_dim))
+        self.blocks = nn.ModuleList([Block(h, layer) for layer in range(h.num_layers)])
+        if not h.tie_embeddings:
+            self.lm_head = CastedLinear(h.model_dim, h.vocab_size, zero_init=True)
+        # @scope self, h
+        # @slot embed.init
+        self.init_weights()
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """Output projections start at zero, other matrices uniform in +-1/sqrt(inputs)."""
+        h = self.h
+        if h.tie_embeddings:
+            self.tok_emb.weight.normal_(std=h.tied_embed_init_std)
+        for module in self.modules():
+            if isinstance(module, CastedLinear):
+                # @scope self, h, module, a CastedLinear as nn.Linear left it
+                # @part init.matrix
+                if module.zero_init:
+                    module.weight.zero_()
+                # @endpart
+        # @scope self, h
+        # @slot init.after
+
+    # @scope the class body
+    # @slot layers.methods
+
+    def trunk(self, ids: Tensor) -> Tensor:
+        """Token ids (B, T) to the last hidden state (B, T, D)."""
+        h = self.h
+        cos, sin = rotary_tables(h, ids.size(1), ids.device)
+        x = self.tok_emb(ids)
+        # @scope self, ids (B, T), x (B, T, D): rewrite x
+        # @slot embed.tokens
+        x = rms_norm(x)
+        # @scope self, ids (B, T), x (B, T, D): rewrite x, which is x0 from here on
+        # @slot embed.normed
+        x0, skips = x, []
+        # @scope self, h; assign encoder and decoder, lists of layer numbers
+        # @part layers.plan
+        encoder = list(range(h.num_layers // 2))
+        decoder = list(range(h.num_layers // 2, h.num_layers))
+        # @endpart
+        for position, layer in enumerate(encoder + decoder):
+            step = position - len(encoder)  # of the decoder; negative in the encoder
+            if step >= 0 and skips:
+                skip = skips.pop()
+                # @scope self, x and skip (B, T, D), step: rewrite x
+                # @part layers.skip
+                x = x + self.skip_weights[step].to(x.dtype) * skip
+                # @endpart
+            # @scope self, x and x0 (B, T, D), layer, position, step: rewrite x
+            # @slot layers.before_block
+            x = self.blocks[layer](x, x0, cos, sin)
+            # @scope self, x and x0 (B, T, D), layer, position, step: rewrite x
+            # @slot layers.after_block
+            if step < 0:
+                skips.append(x)
+        # @scope self, x and x0 (B, T, D): rewrite x
+        # @slot final.hidden
+        return rms_norm(x)
+
+    def head(self, x: Tensor) -> Tensor:
+        """The last hidden state (B, T, D) to logits (B, T, V)."""
+        h = self.h
+        if h.tie_embeddings:
+            logits = F.linear(x, self.tok_emb.weight.to(x.dtype))
+        else:
+            logits = self.lm_head(x)
+        # @scope self, h, x (B, T, D), logits (B, T, V) before the softcap: rewrite logits
+        # @slot head.projected
+        # @scope self, h, x (B, T, D), logits (B, T, V): rewrite logits
+        # @part head.softcap
+        logits = h.logit_softcap * torch.tanh(logits / h.logit_softcap)
+        # @endpart
+        return logits
+
+    def forward(self, ids: Tensor, targets: Tensor) -> Tensor:
+        """Loss of each token, nats (B, T)."""
+        logits = self.head(self.trunk(ids))
+        # @scope self, logits (B, T, V), targets (B, T); assign loss (B, T), nats
+        # @part loss.tokens
+        loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
+        loss = loss.view_as(targets)
+        # @endpart
+        # @scope self, logits (B, T, V), targets and loss (B, T): rewrite loss; mind self.training
+        # @slot loss.terms
+        return loss
+
+
+def make_model(h: Hyperparameters) -> GPT:
+    """A fresh model on its device: embeddings and their moments in bfloat16, all else float32."""
+    model = GPT(h).to(h.device)
+    if h.precision == "bf16":
+        for module in model.modules():
+            if isinstance(module, nn.Embedding):
+                module.bfloat16()
+    # @scope h, model, freshly initialised
+    # @slot model.ready
+    return model
+
+
+def autocast(h: Hyperparameters) -> torch.autocast:
+    return torch.autocast(h.device.type, torch.bfloat16, enabled=h.precision == "bf16")
+
+
+def compiled(h: Hyperparameters, function):
+    """`function` through torch.compile: on CUDA unless TORCH_COMPILE=0, on a CPU if it is 1."""
+    wanted = h.torch_compile == "1" or (h.torch_compile == "auto" and h.device.type == "cuda")
+    return torch.compile(function, dynamic=False, fullgraph=True) if wanted else function

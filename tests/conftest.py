@@ -1,0 +1,166 @@
+"""What the tests share: file trees, the command line, composed scripts as modules."""
+
+import json
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import pgolf_compose
+from pgolf_compose.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"  # captured numbers; the suite passes without them
+
+INIT = '''"""{summary}"""
+
+from pgolf_compose import Hyperparameter, Technique
+
+technique = Technique(__name__{declared})
+'''
+
+
+def technique(fragments: str, declared: str = "", summary: str = "A technique of a test.") -> dict:
+    """The two files of a technique's folder."""
+    declared = f", {declared}" if declared else ""
+    return {
+        "__init__.py": INIT.format(summary=summary, declared=declared),
+        "fragments.py": fragments,
+    }
+
+
+def write_tree(folder: Path, tree: dict) -> Path:
+    """Nested dicts are folders, texts are files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in tree.items():
+        if isinstance(content, dict):
+            write_tree(folder / name, content)
+        elif isinstance(content, bytes):
+            (folder / name).write_bytes(content)
+        else:
+            (folder / name).write_text(content, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """Write a file tree into an empty folder and stand in it."""
+    monkeypatch.chdir(tmp_path)
+    return lambda files: write_tree(tmp_path, files)
+
+
+@pytest.fixture
+def cli():
+    """Run the command line in this process: `.output`, `.stderr`, `.exit_code`."""
+    return lambda *args: CliRunner().invoke(main, [str(arg) for arg in args], prog_name="pgolf")
+
+
+@pytest.fixture
+def refuses(cli):
+    """Run a command that must end with code 2, no traceback and nothing on standard output."""
+
+    def run(*args) -> str:
+        result = cli(*args)
+        assert result.exit_code == 2, (result.exit_code, result.output, result.exception)
+        assert result.stdout == ""
+        assert "Traceback" not in result.stderr
+        return result.stderr
+
+    return run
+
+
+def as_module(build) -> types.SimpleNamespace:
+    """A composed script's classes and functions, without running its main."""
+    code = compile(build.script.code, f"{build.name}.py", "exec")
+    module = types.ModuleType("composed")
+    module.__file__ = f"{build.name}.py"
+    sys.modules["composed"] = module
+    exec(code, module.__dict__)
+    return module
+
+
+@pytest.fixture(scope="session")
+def baseline():
+    return pgolf_compose.compose("baseline")
+
+
+@pytest.fixture(scope="session")
+def host(baseline):
+    """The baseline's script as a module."""
+    return as_module(baseline)
+
+
+def hyperparameters(module, **values):
+    """The script's hyperparameters with some set, in float32."""
+    h = module.Hyperparameters()
+    for name, value in {"precision": "fp32", **values}.items():
+        assert hasattr(h, name), name
+        setattr(h, name, value)
+    return h
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Path:
+    """A dataset of a few thousand tokens of real text."""
+    from pgolf_compose.data import make_tiny
+
+    folder = tmp_path_factory.mktemp("data") / "tiny"
+    make_tiny(folder, 512, more=False)
+    return folder
+
+
+SMALL = {
+    "NUM_LAYERS": "3",
+    "MODEL_DIM": "32",
+    "NUM_HEADS": "4",
+    "NUM_KV_HEADS": "2",
+    "VOCAB_SIZE": "512",
+    "TRAIN_SEQ_LEN": "32",
+    "TRAIN_BATCH_TOKENS": "512",
+    "VAL_BATCH_SIZE": "16384",
+    "ITERATIONS": "3",
+    "WARMUP_STEPS": "0",
+    "MAX_WALLCLOCK_SECONDS": "0",
+    "VAL_LOSS_EVERY": "0",
+    "TRAIN_LOG_EVERY": "1",
+    "PRECISION": "fp32",
+    "TORCH_COMPILE": "0",
+    "OMP_NUM_THREADS": "1",
+    "RUN_ID": "test",
+}
+
+
+def run_script(
+    code: str | bytes, folder: Path, *, processes: int = 1, **env
+) -> types.SimpleNamespace:
+    """Run a script in a folder of its own; its streams, exit code and metrics."""
+    folder.mkdir(parents=True, exist_ok=True)
+    script = folder / "train_gpt.py"
+    script.write_bytes(code.encode() if isinstance(code, str) else code)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    command = [sys.executable, *(torchrun if processes > 1 else []), "train_gpt.py"]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **SMALL, "METRICS_PATH": "metrics.jsonl", **env},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    metrics = folder / "metrics.jsonl"
+    lines = metrics.read_text().splitlines() if metrics.exists() else []
+    events = [json.loads(line) for line in lines]
+    return types.SimpleNamespace(
+        stdout=done.stdout, stderr=done.stderr, exit_code=done.returncode, events=events
+    )
+
+
+@pytest.fixture(scope="session")
+def shared():
+    if not SHARED.is_dir():
+        pytest.skip("the captured numbers in ../shared are not here")
+    return SHARED

@@ -1,0 +1,253 @@
+"""Composed scripts really run: alone, under torchrun, from the command line; and say what is amiss."""
+
+import shutil
+import struct
+
+import pytest
+from conftest import SMALL, run_script
+
+import pgolf_compose
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return pgolf_compose.compose("baseline", added=["metrics"])
+
+
+def step_losses(ran):
+    return [one["train_loss"] for one in ran.events if one["event"] == "step"]
+
+
+def scores(ran):
+    return [(one["val_loss"], one["val_bpb"]) for one in ran.events if one["event"] == "eval"]
+
+
+@pytest.fixture(scope="module")
+def alone(measured, tmp_path_factory, tiny):
+    ran = run_script(measured.readable, tmp_path_factory.mktemp("alone"), DATA_DIR=str(tiny))
+    assert ran.exit_code == 0, ran.stderr
+    return ran
+
+
+def test_it_learns(alone):
+    losses = step_losses(alone)
+    assert losses[0] == pytest.approx(6.24, abs=0.05)  # ln(512): nothing is known yet
+    assert losses[-1] < losses[0]
+
+
+def test_the_small_file_computes_the_same(measured, alone, tmp_path, tiny):
+    small = run_script(measured.packed, tmp_path, DATA_DIR=str(tiny))
+    assert small.exit_code == 0, small.stderr
+
+    def told(ran):
+        return [
+            {key: v for key, v in one.items() if "bytes_" not in key and "_ms" not in key}
+            for one in ran.events
+            if one["event"] != "artifact"
+        ] + [one["bytes_model"] for one in ran.events if one["event"] == "artifact"]
+
+    for one, other in zip(told(small), told(alone), strict=True):
+        if isinstance(one, dict):
+            one.pop("memory_bytes", 0), other.pop("memory_bytes", 0)
+        assert one == other
+
+
+def test_two_processes_give_the_losses_of_one(measured, alone, tmp_path, tiny):
+    two = run_script(measured.readable, tmp_path, processes=2, DATA_DIR=str(tiny))
+    assert two.exit_code == 0, two.stderr
+    assert "world_size:2 grad_accum_steps:4" in two.stdout
+    assert step_losses(two) == pytest.approx(step_losses(alone), rel=1e-5)
+    for one, other in zip(scores(two), scores(alone), strict=True):
+        assert one == pytest.approx(other, rel=1e-5)
+
+
+def test_the_log_holds_the_code_and_every_value(alone, measured, tmp_path, tiny):
+    run_script(measured.readable, tmp_path, DATA_DIR=str(tiny))
+    log = (tmp_path / "logs" / "test.txt").read_text()
+    assert log.startswith(measured.script.code)
+    for assignment in measured.composition.assignments:
+        assert f"\n{assignment.attribute}:" in log, assignment.attribute
+
+
+def test_warm_up_steps_leave_no_trace(measured, alone, tmp_path, tiny):
+    warm = run_script(measured.readable, tmp_path, DATA_DIR=str(tiny), WARMUP_STEPS="2")
+    assert "warmup_step:2/2" in warm.stdout
+    assert step_losses(warm) == step_losses(alone)
+
+
+def test_the_wall_clock_ends_training(measured, tmp_path, tiny):
+    env = {"ITERATIONS": "100000", "MAX_WALLCLOCK_SECONDS": "0.5", "DATA_DIR": str(tiny)}
+    ran = run_script(measured.readable, tmp_path, **env)
+    assert ran.exit_code == 0 and "stopping_early: wallclock_cap train_time:" in ran.stdout
+    assert 0 < len(step_losses(ran)) < 1000
+
+
+def test_the_default_precision_is_the_challenge_s(measured, tmp_path, tiny):
+    ran = run_script(measured.readable, tmp_path, DATA_DIR=str(tiny), PRECISION="bf16")
+    assert ran.exit_code == 0, ran.stderr
+    assert step_losses(ran)[0] == pytest.approx(6.24, abs=0.1)
+
+
+@pytest.fixture
+def damaged(tmp_path, tiny):
+    """A copy of the tiny dataset that a test may damage."""
+    folder = tmp_path / "data"
+    shutil.copytree(tiny, folder)
+    return folder
+
+
+def refused(build, tmp_path, **env):
+    ran = run_script(build.readable, tmp_path / "run", **env)
+    assert ran.exit_code == 2, (ran.exit_code, ran.stderr)
+    assert "Traceback" not in ran.stderr
+    assert not (tmp_path / "run" / "final_model.int8.ptz").exists()
+    return ran.stderr
+
+
+def test_without_data_the_script_says_where_it_looked(baseline, tmp_path):
+    assert refused(baseline, tmp_path, DATA_DIR="nowhere", TOKENIZER_PATH="t") == (
+        "train_gpt.py: no tokenizer at t (TOKENIZER_PATH)\n"
+    )
+    assert refused(baseline, tmp_path, DATA_DIR="nowhere") == (
+        "train_gpt.py: no tokenizer at nowhere/tokenizers/fineweb_512_bpe.model (TOKENIZER_PATH)\n"
+    )
+
+
+def test_without_shards_the_script_says_where_it_looked(baseline, tmp_path, damaged):
+    for split in ("train", "val"):
+        for path in damaged.rglob(f"fineweb_{split}_*.bin"):
+            path.unlink()
+        shards = damaged / "datasets" / "fineweb10B_sp512"
+        found = refused(baseline, tmp_path, DATA_DIR=str(damaged))
+        assert found == (
+            f"train_gpt.py: no {split} shards: nothing matches "
+            f"{shards}/fineweb_{split}_*.bin (DATA_PATH)\n"
+        )
+
+
+def test_a_shard_cut_short_is_refused(baseline, tmp_path, damaged):
+    [path] = damaged.rglob("fineweb_val_*.bin")
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:-5])
+    tokens = struct.unpack_from("<3i", path.read_bytes())[2]
+    assert refused(baseline, tmp_path, DATA_DIR=str(damaged)) == (
+        f"train_gpt.py: {path} is damaged: {tokens} tokens are {size} bytes, it has {size - 5}\n"
+    )
+
+
+def test_a_tokenizer_of_another_size_is_refused(baseline, tmp_path, damaged):
+    tokenizer = damaged / "tokenizers" / "fineweb_512_bpe.model"
+    env = {"VOCAB_SIZE": "600", "TOKENIZER_PATH": str(tokenizer)}
+    assert refused(baseline, tmp_path, DATA_DIR=str(damaged), **env) == (
+        f"train_gpt.py: {tokenizer} has 512 pieces, not 600 (VOCAB_SIZE)\n"
+    )
+
+
+def test_tokens_beyond_the_vocabulary_are_refused(baseline, tmp_path, damaged):
+    [path] = damaged.rglob("fineweb_val_*.bin")
+    content = bytearray(path.read_bytes())
+    content[1100:1102] = struct.pack("<H", 513)
+    path.write_bytes(content)
+    assert refused(baseline, tmp_path, DATA_DIR=str(damaged)) == (
+        f"train_gpt.py: {path} holds token 513; the vocabulary has 512 (VOCAB_SIZE)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ({"NUM_LAYERS": "nine"}, "NUM_LAYERS=nine does not read as int; unset, it is 9"),
+        (
+            {"TIE_EMBEDDINGS": "maybe"},
+            "TIE_EMBEDDINGS=maybe does not read as bool; unset, it is True",
+        ),
+        ({"PRECISION": "fp16"}, "PRECISION=fp16 is none of bf16, fp32"),
+        (
+            {"TRAIN_BATCH_TOKENS": "500"},
+            "TRAIN_BATCH_TOKENS=500 is not a multiple of 8 x TRAIN_SEQ_LEN",
+        ),
+        (
+            {"NUM_HEADS": "3"},
+            "MODEL_DIM must be an even multiple of NUM_HEADS, NUM_HEADS one of NUM_KV_HEADS",
+        ),
+        (
+            {"WORLD_SIZE": "3", "RANK": "0"},
+            "3 processes cannot share 8 micro-batches evenly: use 1, 2, 4 or 8",
+        ),
+    ],
+)
+def test_an_environment_that_cannot_run_is_refused(baseline, tmp_path, tiny, env, message):
+    assert refused(baseline, tmp_path, DATA_DIR=str(tiny), **env) == f"train_gpt.py: {message}\n"
+
+
+def test_a_switch_that_disagrees_with_the_composition_stops_the_run(tree, tiny):
+    from conftest import technique
+
+    folder = tree(
+        {"mine": {"a": technique("# @fill main.finish\nlog(h, 1)\n", 'switch="A_ENABLED"')}}
+    )
+    build = pgolf_compose.compose("baseline", added=["a"], plugins=[folder / "mine"])
+    assert refused(build, folder, DATA_DIR=str(tiny), A_ENABLED="0") == (
+        "train_gpt.py: A_ENABLED=0, but this file was composed with A_ENABLED=1: recompose it\n"
+    )
+    agreed = run_script(build.readable, folder / "run", DATA_DIR=str(tiny), A_ENABLED="1")
+    assert agreed.exit_code == 0, agreed.stderr
+
+
+def test_a_checkpoint_must_name_every_parameter(tmp_path, tiny):
+    import numpy as np
+
+    build = pgolf_compose.compose("baseline", added=["init_from_checkpoint"])
+    path = tmp_path / "some.npz"
+    np.savez(path, **{"tok_emb.weight": np.zeros((512, 32), dtype="float32")})
+    told = refused(build, tmp_path, DATA_DIR=str(tiny), INIT_CHECKPOINT=str(path))
+    assert told.startswith(f"train_gpt.py: {path}: only here or only in the model: blocks.0.attn.")
+    assert refused(build, tmp_path, DATA_DIR=str(tiny)) == (
+        "train_gpt.py: no checkpoint at (empty) (INIT_CHECKPOINT)\n"
+    )
+
+
+def test_smoke_goes_through_every_stage(tree, cli, monkeypatch):
+    folder = tree({})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    result = cli("run", "baseline", "--smoke")
+    assert result.exit_code == 0, result.output
+    stages = [line.split("  ")[0] for line in result.stdout.splitlines()]
+    assert [stage.strip() for stage in stages] == [
+        "compose",
+        "data",
+        "imports",
+        "parameters",
+        "warm up",
+        "train",
+        "artifact",
+        "evaluate",
+        "small file",
+        "all stages went through; everything is in out/baseline/smoke",
+    ]
+
+
+def test_smoke_of_a_technique_that_crashes_tells_where_the_rest_is(tree, refuses, monkeypatch, cli):
+    from conftest import technique
+
+    folder = tree({"mine": {"a": technique("# @fill main.setup\nraise ValueError('no')\n")}})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    result = cli("run", "baseline", "--smoke", "--with", "a", "--plugins", "mine")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "out/baseline/smoke/train_gpt_human.py: ended with 1: ValueError: no "
+        "(all of it in out/baseline/smoke/stderr.txt)\n"
+    )
+    assert "Traceback" in (folder / "out" / "baseline" / "smoke" / "stderr.txt").read_text()
+
+
+def test_run_trains_and_tells_where_everything_is(tree, cli, monkeypatch, tiny):
+    tree({})
+    for name, value in SMALL.items():
+        monkeypatch.setenv(name, value)
+    result = cli("run", "baseline", "--data-dir", tiny)
+    assert result.exit_code == 0, result.output
+    assert "step:3/3 val_loss:" in result.stdout
+    assert "final_int8_zlib_roundtrip_exact val_loss:" in result.stdout
+    for name in ("train_gpt.py", "final_model.int8.ptz", "logs/test.txt"):
+        assert f"\nout/baseline/{name} " in result.stdout
