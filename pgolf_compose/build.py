@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from pgolf_compose import __version__
+from pgolf_compose.errors import ComposeError
 from pgolf_compose.passes import shrink
 from pgolf_compose.plugins import Library, load_library
 from pgolf_compose.recipe import find_recipe, read_recipe
 from pgolf_compose.render import render
 from pgolf_compose.resolve import NOTHING, Changes, Composition, resolve
 from pgolf_compose.script import Script
+from pgolf_compose.technique import Technique
 
 __all__ = ["Build", "compose", "resolve_recipe"]
 
@@ -44,9 +46,15 @@ class Build:
 
     @property
     def parent(self) -> Composition | None:
-        """What the recipe extends, resolved on its own."""
+        """What the recipe extends, resolved on its own; None where it does not stand alone."""
         above = self.composition.recipe.parent
-        return resolve(above, self.library) if above else None
+        try:
+            return resolve(above, self.library) if above else None
+        except ComposeError:
+            return None
+
+    def technique(self, name: str) -> Technique:
+        return self.library.techniques[name]
 
     @property
     def line_map(self) -> bytes:
@@ -62,7 +70,8 @@ def resolve_recipe(
 ) -> tuple[Library, Composition]:
     """Find, read and resolve a recipe: everything but the script."""
     recipe = read_recipe(word if isinstance(word, Path) else find_recipe(word))
-    library = load_library([*recipe.plugins, *plugins])
+    recipe = replace(recipe, plugins=(*recipe.plugins, *plugins))
+    library = load_library(recipe.plugins)
     return library, resolve(recipe, library, changes)
 
 

@@ -31,7 +31,12 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except ComposeError as error:
             click.echo(error, err=True)
-            ctx.exit(2)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"{where}{error.strerror or error}", err=True)
+        ctx.exit(2)
 
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -102,13 +107,16 @@ def compose(recipe, output, readable, stdout, check, force, **options) -> None:
 
     commands = main.list_commands(click.get_current_context())
     path = find_recipe(recipe, kind="command or recipe", others=commands)
+    if stdout and (output or check):
+        raise click.UsageError("--stdout writes no file: leave out -o and --check")
     build = compose(path, **options)
     if stdout:
         click.echo(build.readable if readable else build.packed, nl=False)
         return
     files = {} if check else outputs(build, output, readable)
+    rows = report(build, list(files), readable)
     write_files(files, force)
-    report(build, list(files), readable)
+    table(rows)
 
 
 def outputs(build, output: Path | None, readable: bool) -> dict[Path, bytes]:
@@ -125,8 +133,8 @@ def outputs(build, output: Path | None, readable: bool) -> dict[Path, bytes]:
     }
 
 
-def report(build, files: list[Path], readable: bool) -> None:
-    """What was written, and in a few lines what people ask next."""
+def report(build, files: list[Path], readable: bool) -> list[tuple[str, str]]:
+    """What is written, and in a few lines what people ask next."""
     from pgolf_compose.report import facts
 
     found = facts(build)
@@ -147,9 +155,12 @@ def report(build, files: list[Path], readable: bool) -> None:
     if found.why:
         rows.append(("artifact" if found.parameters else "parameters", found.why))
     rows.append(("rules", found.verdict))
-    if parent := build.composition.recipe.parent:
-        rows.append((f"against {parent.name}", ", ".join(found.changes) or "no difference"))
-    table(rows)
+    if found.idle:
+        rows.append(("no effect", f"{', '.join(found.idle)}: no line of this script reads it"))
+    if found.changes is not None:
+        parent = build.composition.recipe.parent.name
+        rows.append((f"against {parent}", ", ".join(found.changes) or "no difference"))
+    return rows
 
 
 @main.command("list")
@@ -225,6 +236,9 @@ def show(what, lines, as_yaml, schema, as_json, **options) -> None:
     from pgolf_compose.places import read_places
     from pgolf_compose.plugins import load_library
 
+    forms = [lines, as_yaml, schema, as_json]
+    if sum(forms) > 1 and not (schema and as_json and sum(forms) == 2):
+        raise click.UsageError("choose one of --lines, --yaml, --schema and --json")
     library = load_library(options["plugins"])
     if schema:
         show_schema(what, library)
@@ -239,12 +253,17 @@ def show(what, lines, as_yaml, schema, as_json, **options) -> None:
 
 
 def show_schema(what: str, library) -> None:
+    from pgolf_compose.plugins import pick
+    from pgolf_compose.recipe import Recipe, read_recipe
     from pgolf_compose.schema import recipe_schema, settings_model
 
     if what in library.techniques:
         echo_json(settings_model(library.techniques[what]).model_json_schema())
-    else:
-        echo_json(recipe_schema(list(library.techniques.values()), library.hosts["train_gpt"]))
+        return
+    recipe = Recipe("") if not what else read_recipe(found_recipe(what, library))
+    host = library.hosts[pick("track", recipe.track.value, library.tracks).host]
+    techniques = [one for one in library.techniques.values() if one.host == host.name]
+    echo_json(recipe_schema(techniques, host))
 
 
 def show_technique(technique, library, as_json: bool) -> None:
@@ -309,14 +328,20 @@ def show_place(place, library, as_json: bool) -> None:
         table([(key, value) for key, value in about.items() if value])
 
 
-def show_recipe(what: str, library, lines, as_yaml, as_json, options: dict) -> None:
-    from pgolf_compose.build import compose, resolve_recipe
+def found_recipe(what: str, library) -> Path:
+    """The recipe meant, where a technique or place could have been meant as well."""
     from pgolf_compose.places import read_places
     from pgolf_compose.recipe import find_recipe
 
     places = [name for host in library.hosts.values() for name in read_places(host)]
     others = [*library.techniques, *places]
-    path = find_recipe(what, kind="technique, place or recipe", others=others)
+    return find_recipe(what, kind="technique, place or recipe", others=others)
+
+
+def show_recipe(what: str, library, lines, as_yaml, as_json, options: dict) -> None:
+    from pgolf_compose.build import compose, resolve_recipe
+
+    path = found_recipe(what, library)
     if lines:
         build = compose(path, **options)
         owners = ["" if one.owner == "host" else one.owner for one in build.script.origins]
@@ -352,10 +377,10 @@ def show_recipe(what: str, library, lines, as_yaml, as_json, options: dict) -> N
         return
     from pgolf_compose.recipe import written
 
-    chain, above = [composition.recipe.name], composition.recipe.parent
-    while above:
-        chain, above = [*chain, above.name], above.parent
-    rows = [("recipe", " extends ".join(chain)), ("track", composition.track.name)]
+    chain, above = {composition.recipe.path: composition.name}, composition.recipe.parent
+    while above:  # what the command line changed stands in a recipe of the same file
+        chain[above.path], above = above.name, above.parent
+    rows = [("recipe", " extends ".join(chain.values())), ("track", composition.track.name)]
     table([*rows, ("techniques", ", ".join(one.name for one in composition.techniques) or "none")])
     click.echo()
     table([(one["name"], written(one["value"]), one["from"]) for one in values])
@@ -387,7 +412,9 @@ def new(name, parent, folder) -> None:
 @main.command()
 @click.argument("variant")
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
-@click.option("--vocab-size", default=1024, show_default=True, help="Pieces of the tiny tokenizer.")
+@click.option(
+    "--vocab-size", default=1024, show_default=True, type=click.IntRange(400, 8192), help="Of tiny."
+)
 @json_option
 def data(variant, folder, vocab_size, as_json) -> None:
     """Make the tiny dataset in FOLDER (data/tiny), or check a fetched one there (data)."""
@@ -426,9 +453,10 @@ def data(variant, folder, vocab_size, as_json) -> None:
 @click.argument("recipe")
 @click.option("--smoke", is_flag=True, help="Tiny, on the CPU, every stage; no data needed.")
 @path_option("--data-dir", help="Holds datasets/ and tokenizers/.")
-@click.option("--processes", default=1, show_default=True, type=click.Choice(["1", "2", "4", "8"]))
+@click.option("--processes", default="1", show_default=True, type=click.Choice(list("1248")))
+@click.option("--force", is_flag=True, help="Replace files that were not written here.")
 @recipe_options
-def run(recipe, smoke, data_dir, processes, **options) -> None:
+def run(recipe, smoke, data_dir, processes, force, **options) -> None:
     """Compose RECIPE and run it on this machine; other names of the environment pass through."""
     from pgolf_compose.build import compose
 
@@ -436,7 +464,7 @@ def run(recipe, smoke, data_dir, processes, **options) -> None:
     if smoke:
         run_smoke(build)
     else:
-        run_for_real(build, data_dir, int(processes))
+        run_for_real(build, data_dir, int(processes), force)
 
 
 def run_smoke(build) -> None:
@@ -448,15 +476,22 @@ def run_smoke(build) -> None:
     click.echo(f"all stages went through; everything is in {folder}")
 
 
-def run_for_real(build, data_dir: Path | None, processes: int) -> None:
+def run_for_real(build, data_dir: Path | None, processes: int, force: bool) -> None:
     """Train and score at full length in out/<name>, with progress for a terminal or a pipe."""
     from pgolf_compose.files import write_files
     from pgolf_compose.launch import follow
 
     folder = Path("out", build.name)
+    data_dir = data_dir or Path(os.environ.get("DATA_DIR", "data"))
+    if not data_dir.is_dir() and "DATA_PATH" not in os.environ:
+        raise ComposeError(
+            "there is no data here; `pgolf-compose data tiny` makes some, "
+            "--data-dir data/tiny names it",
+            data_dir,
+        )
     files = outputs(build, folder, readable=False)
-    write_files(files)
-    env = {"DATA_DIR": str(data_dir.resolve())} if data_dir else {}
+    write_files(files, force)
+    env = {"DATA_DIR": str(data_dir.resolve())}
     script = folder.resolve() / "train_gpt.py"
     with progress_display() as show_line:
         for line in follow(script, folder, env, processes):
@@ -499,7 +534,7 @@ def diff(a, b, as_json, **options) -> None:
             click.echo()
         for line in found.text:
             color = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
-            click.echo(click.style(line, fg=color))
+            click.echo(line if "NO_COLOR" in os.environ else click.style(line, fg=color))
     if found.composition or found.text:
         click.get_current_context().exit(1)
 
@@ -516,17 +551,21 @@ def submit(recipe, output, date, force, **options) -> None:
 
     from pgolf_compose.build import compose
     from pgolf_compose.files import write_files
-    from pgolf_compose.submission import submission_files, submission_folder
+    from pgolf_compose.submission import submission_files, submission_folder, untouched
 
+    build = compose(recipe, **options)
+    date = date or build.composition.recipe.submission.get("date")
     date = date or datetime.date.today().isoformat()
     try:
-        datetime.date.fromisoformat(date)
+        # other spellings of a date would name other folders
+        if datetime.date.fromisoformat(date).isoformat() != date:
+            raise ValueError
     except ValueError:
-        raise ComposeError(f"--date {date} is no date; write it like 2026-04-05") from None
-    build = compose(recipe, **options)
+        raise ComposeError(f"{date} is no date; write it like 2026-04-05") from None
     folder = submission_folder(build, output, date)
     files = submission_files(build, folder, date)
-    write_files(files, force)
+    write_files(files, force, ours=untouched(folder))
     for path in files:
         click.echo(path)
     click.echo("results are pending: no log has been read")
+    table(report(build, [], readable=False))

@@ -85,7 +85,7 @@ def check_dataset(dataset: Dataset, folder: Path) -> tuple[list[Shard], list[Sha
     shards = dataset.shard_folder(folder)
     found = {}
     for split in ("train", "val"):
-        paths = sorted(shards.glob(f"fineweb_{split}_*.bin"))
+        paths = sorted(p for p in shards.glob(f"fineweb_{split}_*.bin") if p.is_file())
         if not paths:
             raise ComposeError(
                 f"holds no {split} shards; the challenge's own script fetches them: "
@@ -96,7 +96,11 @@ def check_dataset(dataset: Dataset, folder: Path) -> tuple[list[Shard], list[Sha
     tokenizer = dataset.tokenizer_file(folder)
     if not tokenizer.is_file():
         raise ComposeError("there is no tokenizer here", tokenizer)
-    pieces = needed("sentencepiece").SentencePieceProcessor(model_file=str(tokenizer)).vocab_size()
+    try:
+        model = needed("sentencepiece").SentencePieceProcessor(model_file=str(tokenizer))
+        pieces = model.vocab_size()
+    except (RuntimeError, OSError):
+        raise ComposeError("is no SentencePiece model; fetch it again", tokenizer) from None
     if pieces != dataset.vocab_size:
         raise ComposeError(
             f"has {pieces} pieces, {dataset.name} has {dataset.vocab_size}", tokenizer
@@ -200,8 +204,10 @@ def write_tiny(folder: Path, documents: Sequence[str], vocab_size: int) -> dict[
             num_threads=1,  # more would make the pieces depend on the machine
             minloglevel=2,
         )
-    except (RuntimeError, ValueError) as error:
-        raise ComposeError(f"no tokenizer of {vocab_size} pieces: {error}") from None
+    except (RuntimeError, ValueError):
+        raise ComposeError(
+            f"this text does not make a tokenizer of {vocab_size} pieces; ask for 400 to 8000"
+        ) from None
     tokenizer.write_bytes(model.getvalue())
     pieces = spm.SentencePieceProcessor(model_proto=model.getvalue())
     encoded = pieces.encode([*documents], out_type=int)

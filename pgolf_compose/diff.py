@@ -1,11 +1,13 @@
 """Two recipes, or two scripts: techniques, values, text."""
 
 import difflib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from pgolf_compose.build import Build, compose
 from pgolf_compose.errors import ComposeError
+from pgolf_compose.pack import MARK
 from pgolf_compose.report import changes
 
 __all__ = ["Difference", "compare"]
@@ -34,15 +36,17 @@ def side(word: str, options: dict) -> Build | str:
     if not word.endswith(".py"):
         return compose(word, **options)
     try:
-        return Path(word).read_text(encoding="utf-8")
+        script = Path(word).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ComposeError("there is no such file", word) from None
     except (UnicodeDecodeError, OSError) as error:
         raise ComposeError(f"cannot be read as a script: {error}", word) from None
+    if script.startswith(MARK):
+        raise ComposeError("is packed; compare its readable twin, train_gpt_human.py", word)
+    return script if script.endswith("\n") else script + "\n"
 
 
 def text(one: Build | str) -> list[str]:
     """Lines to compare; the header's line that names the recipe is no difference."""
-    if isinstance(one, str):
-        return one.splitlines()
-    return [line for line in one.script.lines if not line.startswith(f"Recipe {one.name}, ")]
+    lines = one.split("\n")[:-1] if isinstance(one, str) else one.script.lines
+    return [line for line in lines if not re.match(r"Recipe \S+, composed by pgolf-compose", line)]

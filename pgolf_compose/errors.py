@@ -11,7 +11,7 @@ def shown(path: Path) -> str:
     """The path as the user would type it: relative where it lies below the current folder."""
     try:
         return path.resolve().relative_to(Path.cwd()).as_posix()
-    except ValueError:
+    except (ValueError, OSError, RuntimeError):
         return str(path)
 
 

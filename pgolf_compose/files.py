@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pgolf_compose.errors import ComposeError
@@ -12,32 +12,38 @@ from pgolf_compose.pack import is_ours
 __all__ = ["write_files"]
 
 
-def write_files(files: Mapping[Path, bytes], force: bool = False) -> None:
-    """Write all files or none; one that is not ours is replaced only with `force`."""
-    for path in files:
-        check_writable(path, force)
+def write_files(
+    files: Mapping[Path, bytes], force: bool = False, ours: Collection[Path] = ()
+) -> None:
+    """Write all files or none. One that is not ours is replaced only with `force`.
+
+    Ours is what begins with our mark, what is named in `ours`, and what would not change.
+    """
+    for path, data in files.items():
+        try:
+            check_writable(path, data, force or path in ours)
+        except OSError as error:
+            raise ComposeError(f"cannot be written: {error.strerror}", path) from None
     with contextlib.ExitStack() as stack:
-        waiting = [(path, stage(path, data, stack)) for path, data in files.items()]
+        # a link stays one: what it points to is replaced
+        real = [(path.resolve(), data) for path, data in files.items()]
+        waiting = [(path, stage(path, data, stack)) for path, data in real]
         for path, temporary in waiting:
             os.replace(temporary, path)
 
 
-def check_writable(path: Path, force: bool) -> None:
-    if path.is_dir():
-        raise ComposeError("is a folder; name a file to write", path)
-    if not force and path.exists() and not replaceable(path):
+def check_writable(path: Path, data: bytes, replace: bool) -> None:
+    if path.exists() and not path.is_file():
+        raise ComposeError("is no file; name one to write", path)
+    if replace or not path.exists():
+        return
+    there = path.read_bytes()
+    if there and there != data and not is_ours(there[:1000].decode("utf-8", "replace")):
         raise ComposeError(
             "was not written by pgolf-compose and stays as it is; "
             "name another output with -o, or replace it with --force",
             path,
         )
-
-
-def replaceable(path: Path) -> bool:
-    """Whether its beginning carries our mark; an empty file loses nothing."""
-    with path.open("rb") as file:
-        start = file.read(600)
-    return not start or is_ours(start.decode("utf-8", "replace"))
 
 
 def stage(path: Path, data: bytes, stack: contextlib.ExitStack) -> str:

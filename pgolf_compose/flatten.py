@@ -1,6 +1,7 @@
 """A composition written back as one recipe file that extends nothing."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -25,18 +26,19 @@ Dumper.add_representer(
 )
 
 
-def flattened(composition: Composition, beside: Path | None = None) -> str:
+def flattened(composition: Composition, plugins: Sequence[str] | None = None) -> str:
     """YAML that composes to the same script: what was set, with all extended recipes merged in.
 
-    Folders of plugins are written relative to `beside`, the folder it will lie in.
+    `plugins` names the folders of techniques from where it will lie; if left out, that is the
+    current folder, and they are the recipe's own.
     """
     recipe = composition.recipe
     data: dict = {"name": recipe.name, "track": recipe.track.value}
     if recipe.data:
         data["data"] = recipe.data.value
-    if recipe.plugins:
-        start = beside or Path.cwd()
-        data["plugins"] = [Path(os.path.relpath(one, start)).as_posix() for one in recipe.plugins]
+    if plugins is None:
+        plugins = [Path(os.path.relpath(folder)).as_posix() for folder in recipe.plugins]
+    data["plugins"] = list(plugins)
     data["techniques"] = {
         one.name: {key: s.value for key, s in recipe.techniques[one.name].items()} or None
         for one in composition.techniques

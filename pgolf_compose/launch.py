@@ -6,11 +6,12 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pgolf_compose.errors import ComposeError, shown
+from pgolf_compose.origin import Origin
 
 __all__ = ["Progress", "command", "follow", "read_progress"]
 
@@ -55,8 +56,17 @@ def command(script: Path, processes: int = 1) -> list[str]:
     return [*torchrun, f"--nproc_per_node={processes}", str(script)]
 
 
-def follow(script: Path, folder: Path, env: Mapping[str, str], processes: int = 1) -> Iterator[str]:
-    """Lines of standard output as they come; raises with the script's own words if it fails."""
+def follow(
+    script: Path,
+    folder: Path,
+    env: Mapping[str, str],
+    processes: int = 1,
+    origins: Sequence[Origin] = (),
+) -> Iterator[str]:
+    """Lines of standard output as they come; raises with the script's own words if it fails.
+
+    `origins` of a readable script's lines tell where a line that crashed was written.
+    """
     as_text = {"encoding": "utf-8", "errors": "replace"}
     with tempfile.TemporaryFile("w+", **as_text) as errors:
         with subprocess.Popen(
@@ -75,10 +85,12 @@ def follow(script: Path, folder: Path, env: Mapping[str, str], processes: int = 
                 raise
         if process.returncode:
             errors.seek(0)
-            raise failure(script, process.returncode, errors.read(), folder)
+            raise failure(script, process.returncode, errors.read(), folder, origins)
 
 
-def failure(script: Path, status: int, errors: str, folder: Path) -> ComposeError:
+def failure(
+    script: Path, status: int, errors: str, folder: Path, origins: Sequence[Origin]
+) -> ComposeError:
     """A script that stopped itself says why in one line; a crash leaves its traceback in a file."""
     lines = [line for line in errors.splitlines() if line.strip()]
     own = [line for line in lines if line.startswith(f"{script.name}: ")]
@@ -86,5 +98,14 @@ def failure(script: Path, status: int, errors: str, folder: Path) -> ComposeErro
         return ComposeError(own[0].removeprefix(f"{script.name}: "), script)
     log = folder / "stderr.txt"
     log.write_text(errors, encoding="utf-8")
-    last = lines[-1] if lines else "no message"
-    return ComposeError(f"ended with {status}: {last} (all of it in {shown(log)})", script)
+    raised = [
+        line
+        for line in lines
+        if re.match(r"(\[rank\d+\]: )?[\w.]*(Error|Exception|Interrupt)\b", line)
+    ]
+    last = (raised or lines or ["no message"])[-1]
+    crashed = re.findall(rf'File "[^"]*{re.escape(script.name)}", line (\d+)', errors)
+    where: object = script
+    if crashed and 0 < int(crashed[-1]) <= len(origins):
+        where = origins[int(crashed[-1]) - 1]
+    return ComposeError(f"{last} (the run ended with {status}; all of it in {shown(log)})", where)

@@ -2,14 +2,16 @@
 
 import base64
 import lzma
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 __all__ = ["MARK", "Packer", "is_ours", "lzma_packer"]
 
-# The first line of every packed file, and a word of every readable one: what carries it was
-# written here and may be replaced.
-MARK = "#pgolf-compose"
+MARK = "#pgolf-compose"  # the first line of every packed file
+OURS = re.compile(
+    rf'\A({MARK}\n|\{{"pgolf-compose": |"""[^"]*^Recipe \S+, composed by pgolf-compose \d)', re.M
+)
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class Packer:
 
 
 def is_ours(text: str) -> bool:
-    """Whether a file carries the mark of a composed script, packed or readable."""
-    return MARK.removeprefix("#") in text[:400]
+    """Whether a file begins as those do that are written here: packed, readable, or a map."""
+    return OURS.search(text) is not None
 
 
 def pack_lzma(source: str) -> bytes:

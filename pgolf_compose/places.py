@@ -22,6 +22,7 @@ __all__ = ["STAMP", "Fragment", "Place", "directives", "read_fragments", "read_p
 STAMP = "\ufdd0"
 
 DIRECTIVE = re.compile(r"^(?P<indent>[ \t]*)# @(?P<word>\S*)[ ]?(?P<rest>.*)$")
+DIRECTIVES = re.compile(DIRECTIVE.pattern, re.MULTILINE)
 NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+|header|modules|hyperparameters")
 JINJA = {"if", "elif", "else", "endif", "for", "endfor", "include", "set"}
 INSIDE = {"slot", "part", "endpart", "scope"} | JINJA
@@ -36,6 +37,7 @@ class Place:
     kind: str  # "slot" or "part"
     scope: str
     origin: Origin
+    within: tuple[str, ...] = ()  # the parts whose default lines it stands in
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def read_text(file: File) -> str:
         raise ComposeError("there is no such file", file.path) from None
     except UnicodeDecodeError as error:
         raise ComposeError(f"not UTF-8: {error.reason} at byte {error.start}", file.path) from None
+    except OSError as error:
+        raise ComposeError(f"cannot be read: {error.strerror}", file.path) from None
     if STAMP in text:
         line = text[: text.index(STAMP)].count("\n") + 1
         raise ComposeError(
@@ -83,7 +87,7 @@ def read_text(file: File) -> str:
 
 def directives(text: str, file: File, known: set[str] = INSIDE) -> Iterator[Directive]:
     """Every `# @` line; one that Jinja would take for its own is refused."""
-    strings = string_lines(text)
+    strings = string_lines(text) if DIRECTIVES.search(text) else ()
     for number, line in enumerate(text.split("\n"), start=1):
         if not (found := DIRECTIVE.match(line)):
             continue
@@ -146,13 +150,18 @@ def read_places(host: Host) -> dict[str, Place]:
 
 def places_in(text: str, owner: str, file: File, offset: int = 0) -> Iterator[Place]:
     scope: list[str] = []
+    parts: list[str] = []
     for directive in directives(text, file):
         if directive.word == "scope":
             scope.append(directive.rest)
             continue
         if directive.word in ("slot", "part"):
             origin = Origin(owner, file, directive.number + offset)
-            yield Place(directive.rest, directive.word, " ".join(scope), origin)
+            yield Place(directive.rest, directive.word, " ".join(scope), origin, tuple(parts))
+        if directive.word == "part":
+            parts.append(directive.rest)
+        elif directive.word == "endpart" and parts:
+            parts.pop()
         scope = []
 
 

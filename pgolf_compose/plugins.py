@@ -1,11 +1,13 @@
 """Everything that plugins offer: ours, installed packages, folders that a user names."""
 
 import functools
+import hashlib
 import importlib.metadata
 import importlib.util
+import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 import pluggy
@@ -20,7 +22,9 @@ from pgolf_compose.pack import Packer, lzma_packer
 from pgolf_compose.technique import Host, Technique
 from pgolf_compose.tracks import Track, read_tracks
 
-__all__ = ["Library", "load_library"]
+__all__ = ["Library", "load_library", "pick"]
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 
 class Bundled:
@@ -44,6 +48,7 @@ class Library:
 
     def __init__(self, plugins: pluggy.PluginManager, providers: dict[str, str]):
         self.plugins, self.providers = plugins, providers
+        self.brought: dict[str, str] = {}  # what is offered -> the plugin that offers it
 
     @functools.cached_property
     def techniques(self) -> dict[str, Technique]:
@@ -67,7 +72,7 @@ class Library:
 
     def provider(self, technique: Technique) -> str:
         """Who brought it: empty for our own, else a distribution and version, or a folder."""
-        return self.providers[self.plugins.get_name(technique) or technique.name]
+        return self.providers[self.brought[technique.name]]
 
     def offered(self, hook: str, kind: type) -> dict:
         """What all plugins return from one hook, sorted by name, whoever registered first."""
@@ -94,7 +99,13 @@ class Library:
                         f"{offer.name} comes from {found[offer.name][0]} and from {plugin}; "
                         "rename one or leave one out"
                     )
+                if not NAME.fullmatch(offer.name):
+                    raise ComposeError(
+                        f"{offer.name!r} cannot be a name: lower-case letters, digits and _ only",
+                        getattr(offer, "home", None),
+                    )
                 found[offer.name] = (plugin, offer)
+                self.brought[offer.name] = plugin
         return {name: found[name][1] for name in sorted(found)}
 
 
@@ -131,16 +142,25 @@ def load_library(folders: Sequence[Path] = ()) -> Library:
             register(plugin, plugin.name, provider)
         else:
             register(plugin, f"{entry.name} ({provider})", provider)
-    for number, folder in enumerate(dict.fromkeys(folder.resolve() for folder in folders)):
+    # a folder inside ours, as in a checkout, holds what is there already
+    known = {one.home for one in plugins.get_plugins() if isinstance(one, Technique)}
+    for folder in dict.fromkeys(folder.resolve() for folder in folders):
         if not folder.is_dir():
             raise ComposeError("no such folder of plugins", folder)
-        for technique in import_folder(folder, f"folder_{number}", "technique", Technique):
+        # a module's name tells where it lies, so that two folders never share one
+        package = "folder_" + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+        for technique in import_folder(folder, package, "technique", Technique, known):
             register(technique, technique.name, shown(folder), technique.home)
     return Library(plugins, providers)
 
 
-def import_folder(folder: Path, package: str, attribute: str, kind: type) -> Iterable:
-    """The `technique` (or `host`) of each package in a folder; a folder of one counts as well."""
+def import_folder(
+    folder: Path, package: str, attribute: str, kind: type, known: Collection[Path] = ()
+) -> Iterable:
+    """The `technique` (or `host`) of each package in a folder; a folder of one counts as well.
+
+    Packages that are `known` are left out.
+    """
     homes = [folder] if (folder / "__init__.py").is_file() else sorted(folder.iterdir())
     homes = [home for home in homes if (home / "__init__.py").is_file()]
     if not homes:
@@ -148,6 +168,8 @@ def import_folder(folder: Path, package: str, attribute: str, kind: type) -> Ite
             "holds no technique; one is a folder with __init__.py and fragments.py", folder
         )
     for home in homes:
+        if home in known:
+            continue
         init = home / "__init__.py"
         name = f"pgolf_compose._bundled.{package}.{home.name}"
         module = imported(functools.partial(import_file, init, name), shown(init))
@@ -189,7 +211,7 @@ def raised_at(error: BaseException) -> Location | None:
         return Location(Path(error.filename), error.lineno or 1, error.offset or 0)
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if not f.filename.startswith("<") and "importlib" not in f.filename]
-    own = [f for f in own if Path(f.filename) != Path(__file__)]
+    own = [f for f in own if Path(f.filename).parent != Path(__file__).parent]
     return Location(Path(own[-1].filename), own[-1].lineno or 1) if own else None
 
 

@@ -13,6 +13,7 @@ __all__ = ["Recipe", "Setting", "bundled_recipes", "find_recipe", "read_recipe"]
 
 RECIPES = ROOT / "recipes"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+DATA_SETTINGS = ("vocab_size", "data_path", "tokenizer_path")  # what a dataset sets
 SUBMISSION = ("name", "pr", "author", "github_id", "blurb", "date", "seeds")
 
 
@@ -63,6 +64,8 @@ def find_recipe(
     """
     if word.endswith((".yaml", ".yml")) or "/" in word:
         path = (beside or Path()) / word
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise ComposeError("this is no file to read", path)
         if not path.exists():
             near = did_you_mean(Path(word).stem, bundled_recipes())
             raise ComposeError(f"there is no recipe file {word}.{near}", where)
@@ -71,8 +74,7 @@ def find_recipe(
     if word in bundled:
         return bundled[word]
     if request := re.fullmatch(r"(?:pr|#)(\d+)", word):
-        number = re.compile(rf"^(submission:.*\b|  )pr: *{request[1]}\b", re.M)
-        found = [path for path in bundled.values() if number.search(path.read_text("utf-8"))]
+        found = [path for path in bundled.values() if pull_request(path) == int(request[1])]
     else:
         found = [path for name, path in bundled.items() if word and name.startswith(word)]
     if len(found) == 1:
@@ -81,9 +83,18 @@ def find_recipe(
         names = listed(sorted(path.stem for path in found), "or")
         raise ComposeError(f"{word} could be {names}; write more of it", where)
     near = did_you_mean(word, [*bundled, *others])
-    if not near and word and Path(word).exists():
-        near = f" A file is named with its folder or its ending: ./{word} or {word}.yaml"
+    if not near and word and Path(word).is_file():
+        near = f" A file is named with its folder: ./{word}"
+    near = near or " `pgolf-compose list --recipes` shows those that are bundled."
     raise ComposeError(f"there is no {kind} {word}.{near}", where)
+
+
+def pull_request(path: Path) -> int | None:
+    """The number under `submission: pr`. Files without the word are not parsed: there are many."""
+    if not re.search(r"\bpr:", path.read_text("utf-8")):
+        return None
+    data = read_yaml(path).data
+    return (data.get("submission") or {}).get("pr") if isinstance(data, dict) else None
 
 
 def read_recipe(path: Path, chain: tuple[Path, ...] = (), where: object = None) -> Recipe:
@@ -98,7 +109,7 @@ def read_recipe(path: Path, chain: tuple[Path, ...] = (), where: object = None) 
     check_shape(document)
     data: dict = document.data
     parent = None
-    if "extends" in data:
+    if data.get("extends"):
         at = document.where("extends")
         above = find_recipe(data["extends"], at, path.parent)
         parent = read_recipe(above, (*chain, path.resolve()), at)
@@ -126,16 +137,24 @@ def merge(document: Document, parent: Recipe | None) -> Recipe:
         )
         chosen[name] = document.key("techniques", name)
     settings = dict(base.settings)
+    if data.get("data"):  # another dataset: what was inherited about the last one goes
+        settings = {key: one for key, one in settings.items() if key not in DATA_SETTINGS}
     settings.update(
         (key, Setting(value, document.where("settings", key)))
         for key, value in (data.get("settings") or {}).items()
     )
     folders = tuple(document.path.parent / folder for folder in data.get("plugins") or ())
+    for number, folder in enumerate(folders):
+        if not folder.is_dir():
+            raise ComposeError(
+                f"there is no folder {data['plugins'][number]} beside this file",
+                document.where("plugins", number),
+            )
     return Recipe(
         name=data.get("name") or document.path.stem,
         path=document.path,
-        track=Setting(data["track"], document.where("track")) if "track" in data else base.track,
-        data=Setting(data["data"], document.where("data")) if "data" in data else base.data,
+        track=Setting(data["track"], document.where("track")) if data.get("track") else base.track,
+        data=Setting(data["data"], document.where("data")) if data.get("data") else base.data,
         plugins=(*base.plugins, *folders),
         techniques=techniques,
         chosen=chosen,

@@ -14,18 +14,23 @@ from jinja2.exceptions import TemplateNotFound
 from jinja2.ext import Extension
 
 from pgolf_compose import __version__
+from pgolf_compose._bundled import ROOT
 from pgolf_compose.errors import ComposeError, did_you_mean, listed
 from pgolf_compose.origin import File, Location, Origin
 from pgolf_compose.places import STAMP, Fragment, directives, places_in, read_places, read_text
 from pgolf_compose.resolve import Assignment, Composition
-from pgolf_compose.script import WIDTH, Script, drop_unused, tidy
+from pgolf_compose.script import WIDTH, Script, check_defined, check_names, drop_unused, tidy
+from pgolf_compose.technique import Value
 
 __all__ = ["render"]
 
 
 def render(composition: Composition) -> Script:
     """The readable script: composed, pruned of what nothing reads, formatted by black."""
-    return tidy(drop_unused(fill(composition)))
+    script = fill(composition)
+    check_names(script)
+    check_defined(script)
+    return tidy(drop_unused(script))
 
 
 def fill(composition: Composition) -> Script:
@@ -54,7 +59,7 @@ def fill(composition: Composition) -> Script:
         )
     except TemplateNotFound as error:
         raise ComposeError(
-            f"{composition.host.name} includes {error.name}, which is not among its templates"
+            f"there is no template {error.name} in {composition.host.name}", loader.raised_at(error)
         ) from None
     except TemplateError as error:
         raise ComposeError(f"template: {error.message}", loader.raised_at(error)) from None
@@ -79,7 +84,7 @@ class Stamps:
         for stamped in text.split("\n"):
             line, stamp, number = stamped.rpartition(STAMP)
             if stamp:
-                lines.append(line.rstrip() if not line.strip() else line)
+                lines.append(line)
                 origins.append(self.origins[int(number)])
         return "".join(f"{line}\n" for line in lines), tuple(origins)
 
@@ -143,6 +148,8 @@ class Filling:
         for fragment in fragments:
             self.by_place.setdefault(fragment.place, []).append(fragment)
         self.seen: set[str] = set()
+        self.pasting: list[Fragment] = []  # the fragment being pasted, inside which others
+        self.indent = 0  # of the innermost
 
     def slot(self, name: str, indent: int, context) -> str:
         self.seen.add(name)
@@ -155,7 +162,14 @@ class Filling:
 
     def paste(self, fragment: Fragment, indent: int, context) -> str:
         """A fragment's lines, indented to their place."""
-        if indent and fragment.strings:
+        if fragment in self.pasting:
+            raise ComposeError(
+                f"{fragment.place} is offered by its own fragment; rename one of them",
+                fragment.origin,
+            )
+        self.pasting.append(fragment)
+        self.indent += indent
+        if self.indent and fragment.strings:
             raise ComposeError(
                 f"a string over several lines would change when it is indented to "
                 f"{fragment.place}; keep its text in a file of the technique's folder, or in "
@@ -168,9 +182,13 @@ class Filling:
             text = "".join(self.stamps.on(line, origin) + "\n" for line, origin in pairs)
         else:
             text = self.environment.get_template(str(fragment.origin)).render(context.get_all())
-        lines = text.splitlines(keepends=True)
-        margin = " " * indent
-        return "".join(line if line.startswith((STAMP, "\n")) else margin + line for line in lines)
+        self.indent -= indent
+        self.pasting.pop()
+        # a stamp ends each line, so only "\n" does: the text may hold other line ends
+        lines, margin = text.split("\n"), " " * indent
+        return "\n".join(
+            line if not line or line.startswith(STAMP) else margin + line for line in lines
+        )
 
 
 class Places(Extension):
@@ -243,6 +261,8 @@ def writes(fragment: Fragment) -> set[str]:
             continue
         if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
             names.add(ast.unparse(node))
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            names.add(f"{ast.unparse(node.value)}[...]")
         if not isinstance(node, ast.comprehension | ast.Lambda):
             queue.extend(ast.iter_child_nodes(node))
     return names
@@ -251,13 +271,22 @@ def writes(fragment: Fragment) -> set[str]:
 def check_used(composition: Composition, fragments: Sequence[Fragment], seen: set[str]) -> None:
     """Every fragment found its place: else its name is wrong, or the place went with a part."""
     offered = dict(read_places(composition.host))
-    replaced: dict[str, Fragment] = {}
+    replaced = {one.place: one for one in fragments if one.verb == "replace"}
+    # a fragment may offer again what went with the part it replaces
+    around = {
+        name: next((replaced[part] for part in place.within if part in replaced), None)
+        for name, place in offered.items()
+    }
     for fragment in fragments:
-        if fragment.verb == "replace":
-            replaced[fragment.place] = fragment
         if not fragment.generated:
-            for place in places_in(fragment.code, fragment.owner, fragment.origin.file):
-                offered.setdefault(place.name, place)
+            first = fragment.origin.line - 1
+            for place in places_in(fragment.code, fragment.owner, fragment.origin.file, first):
+                other = offered.setdefault(place.name, place)
+                if other is not place and not around.get(other.name):
+                    raise ComposeError(
+                        f"{place.name} is already at {other.origin}; a place stands once",
+                        place.origin,
+                    )
     for fragment in fragments:
         if fragment.place in seen:
             kind = offered[fragment.place].kind if fragment.place in offered else "slot"
@@ -272,7 +301,7 @@ def check_used(composition: Composition, fragments: Sequence[Fragment], seen: se
         if fragment.verb == "fill?":
             continue
         if fragment.place in offered:
-            within = around(fragment.place, composition, replaced)
+            within = around.get(fragment.place)
             raise ComposeError(
                 f"{fragment.owner} needs {fragment.place}, which stood inside "
                 + (
@@ -299,21 +328,6 @@ def directive_line(fragment: Fragment) -> Location:
     return Location(fragment.origin.file.path, line)
 
 
-def around(place: str, composition: Composition, replaced: dict[str, Fragment]) -> Fragment | None:
-    """The replacing fragment of the part that has the place among its default lines."""
-    for path in sorted(composition.host.home.glob("*.py")):
-        file = composition.host.file(path.name)
-        parts: list[str] = []
-        for directive in directives(read_text(file), file):
-            if directive.word == "part":
-                parts.append(directive.rest)
-            elif directive.word == "endpart":
-                parts.pop()
-            if directive.word in ("slot", "part") and directive.rest == place:
-                return next((replaced[part] for part in parts if part in replaced), None)
-    return None
-
-
 def generated(composition: Composition) -> list[Fragment]:
     """What is written from declarations: the header and the hyperparameters."""
     return [header(composition), *hyperparameters(composition)]
@@ -323,7 +337,9 @@ def header(composition: Composition) -> Fragment:
     """The docstring: what this is, how to run it, a line for each technique."""
     host = Origin("host", composition.host.file("__init__.py"), 1)
     path = composition.recipe.path
-    recipe = Origin("recipe", File(path, f"recipes/{path.name}"), 1)
+    inside = path.is_relative_to(ROOT)
+    label = path.relative_to(ROOT).as_posix() if inside else path.name
+    recipe = Origin("recipe", File(path, label), 1)
     lines = [
         (f'"""{prose(composition.host.summary)}', host),
         ("", host),
@@ -387,16 +403,35 @@ def generated_fragment(owner: str, place: str, lines: list[tuple[str, Origin]]) 
 
 
 def hyperparameter_lines(assignment: Assignment, attributes: set[str]) -> list[str]:
-    """`xsa_last_n = env("XSA_LAST_N", 4)  # how many of the deepest layers use it`."""
-    one, value = assignment.hyperparameter, repr(assignment.value)
-    if isinstance(assignment.value, str):
-        # "{data_dir}/datasets" reads another value; braces around anything else are text
-        names = re.findall(r"\{(\w*)\}", assignment.value)
-        value = f"f{value}" if names and set(names) <= attributes else value
-    choices = f", {one.choices!r}" if one.choices else ""
-    line = f'{assignment.attribute} = env("{assignment.env}", {value}{choices})'
-    help = f"# {one.help}, {one.unit}" if one.unit else f"# {one.help}"
+    """`xsa_last_n = env("XSA_LAST_N", 4, least=0)  # of the deepest layers use it`."""
+    one = assignment.hyperparameter
+    given = [f'"{assignment.env}"', literal(assignment.value, attributes)]
+    if one.minimum is not None:
+        given.append(f"least={number(one.minimum)}")
+    if one.maximum is not None:
+        given.append(f"most={number(one.maximum)}")
+    if one.choices:
+        given.append(f"choices={one.choices!r}")
+    line = f"{assignment.attribute} = env({', '.join(given)})"
+    help = " ".join(f"# {one.help}, {one.unit}".split()) if one.unit else f"# {one.help}"
     return [f"{line}  {help}"] if len(line) + len(help) + 6 <= WIDTH else [help, line]
+
+
+def literal(value: Value, attributes: set[str]) -> str:
+    """A value as Python text; {data_dir} in it reads the value of that name, other braces stay."""
+    if not isinstance(value, str):
+        return repr(value)
+    names = [name for name in re.findall(r"\{(\w+)\}", value) if name in attributes]
+    if not names:
+        return repr(value)
+    doubled = repr(value).replace("{", "{{").replace("}", "}}")
+    for name in names:
+        doubled = doubled.replace(f"{{{{{name}}}}}", f"{{{name}}}")
+    return f"f{doubled}"
+
+
+def number(value: float) -> str:
+    return repr(int(value) if value == int(value) else value)
 
 
 def declaration_lines(source: str) -> dict[str, int]:

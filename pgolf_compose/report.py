@@ -24,7 +24,8 @@ class Facts:
     limit: int | None
     why: str
     verdict: str
-    changes: tuple[str, ...]
+    changes: tuple[str, ...] | None  # against what the recipe extends
+    idle: tuple[str, ...]  # settings given, but read by no line
 
 
 def facts(build: Build) -> Facts:
@@ -45,8 +46,22 @@ def facts(build: Build) -> Facts:
         artifact=artifact,
         limit=composition.track.artifact_bytes,
         why=why,
-        verdict=verdict(composition),
-        changes=changes(build.parent, composition) if build.parent else (),
+        verdict=oversize(composition, artifact) or verdict(composition),
+        changes=changes(build.parent, composition) if build.parent else None,
+        idle=idle(build),
+    )
+
+
+def idle(build: Build) -> tuple[str, ...]:
+    """Settings that the recipe itself or the command line gives and the script does not hold."""
+    path = build.composition.recipe.path
+    given = [
+        one
+        for one in build.composition.assignments
+        if one.where is not None and getattr(one.where, "path", path) == path
+    ]
+    return tuple(
+        one.attribute for one in given if f" {one.attribute} = env(" not in build.script.code
     )
 
 
@@ -56,8 +71,8 @@ def predicted(build: Build, shapes: dict) -> tuple[tuple[int, int] | None, str]:
     others = {
         one.owner
         for one in composition.fragments
-        if one.place.partition(".")[0] in ("quantize", "artifact", "dequantize")
-        and one.verb == "replace"
+        if one.place.partition(".")[0] in ("quantize", "dequantize", "artifact")
+        and not build.technique(one.owner).measuring
     }
     if others:
         return None, f"not predicted: {listed(sorted(others))} changed how it is made"
@@ -70,6 +85,14 @@ def predicted(build: Build, shapes: dict) -> tuple[tuple[int, int] | None, str]:
     }
     least, most = composition.host.artifact_bytes(shapes, settings)
     return (least + len(build.packed), most + len(build.packed)), ""
+
+
+def oversize(composition: Composition, artifact: tuple[int, int] | None) -> str:
+    """A sentence where even the least that is predicted is more than the track allows."""
+    limit = composition.track.artifact_bytes
+    if not artifact or not limit or artifact[0] <= limit:
+        return ""
+    return f"too large for {composition.track.name}: {limit:,} bytes are allowed"
 
 
 def verdict(composition: Composition) -> str:

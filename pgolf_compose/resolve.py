@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -74,6 +75,12 @@ def resolve(recipe: Recipe, library: Library, changes: Changes = NOTHING) -> Com
     if recipe.data:
         dataset = pick("dataset", recipe.data.value, library.datasets, recipe.data.where)
     chosen = [technique_of(name, recipe, library) for name in recipe.techniques]
+    for one in chosen:
+        if one.host != host.name:
+            raise ComposeError(
+                f"{one.name} is for the host script {one.host}; track {track.name} has {host.name}",
+                recipe.chosen[one.name],
+            )
     check_company(chosen, recipe, library)
     techniques, before = ordered(chosen)
     settings = {**dataset_settings(dataset, recipe), **recipe.settings}
@@ -84,6 +91,7 @@ def resolve(recipe: Recipe, library: Library, changes: Changes = NOTHING) -> Com
         ),
     ]
     check_names(assignments, techniques)
+    check_fit(host, assignments)
     fragments = tuple(itertools.chain.from_iterable(map(read_fragments, techniques)))
     return Composition(
         recipe, host, track, dataset, techniques, tuple(assignments), fragments, before
@@ -116,7 +124,9 @@ def changed(recipe: Recipe, library: Library, changes: Changes) -> Recipe:
             settings[hyperparameter.name] = setting
         else:
             techniques[owner.name][hyperparameter.name] = setting
-    return replace(recipe, techniques=techniques, chosen=chosen, settings=settings)
+    if not (changes.set or changes.added or changes.removed):
+        return recipe
+    return replace(recipe, techniques=techniques, chosen=chosen, settings=settings, parent=recipe)
 
 
 def addressed(
@@ -126,13 +136,15 @@ def addressed(
     track = pick("track", recipe.track.value, library.tracks, recipe.track.where)
     host = pick("host script", track.host, library.hosts, recipe.track.where)
     known: dict[str, tuple[Technique | None, Hyperparameter]] = {}
-    for technique in library.techniques.values():
+    # two may share a public name: the one that is composed is meant
+    for technique in sorted(library.techniques.values(), key=lambda one: one.name in techniques):
         for one in technique.hyperparameters:
             known[f"{technique.name}.{one.name}"] = known[technique.env(one)] = technique, one
     for one in host.hyperparameters:
         known[one.name] = known[host.env(one)] = None, one
     if key not in known:
-        raise ComposeError(f"{key} is no hyperparameter.{did_you_mean(key, known)}", "--set")
+        near = did_you_mean(key, known) or f" `pgolf-compose show {recipe.name}` shows them."
+        raise ComposeError(f"{key} is no hyperparameter.{near}", "--set")
     owner, one = known[key]
     if owner is not None and owner.name not in techniques:
         raise ComposeError(
@@ -160,6 +172,10 @@ def technique_of(name: str, recipe: Recipe, library: Library) -> Technique:
     if name in library.techniques:
         return library.techniques[name]
     near = did_you_mean(name, library.techniques)
+    hosts = [one.name for host in library.hosts.values() for one in host.hyperparameters]
+    setting = next((key for key in hosts if key.startswith(name)), None)
+    if setting and not near:
+        near = f" {setting} stands under settings."
     hint = near or " `pgolf-compose list` shows those that are installed."
     raise ComposeError(f"{name} is no technique.{hint}", recipe.chosen[name])
 
@@ -328,6 +344,18 @@ def unknown_setting(key: str, declared: Declared, library: Library, section: str
     if not known:
         return f"{section} has no {key}: it takes no settings"
     return f"{section} has no {key}; it has {listed(known)}"
+
+
+def check_fit(host: Host, assignments: Sequence[Assignment]) -> None:
+    """Values that are right by themselves must be so together."""
+    if host.misfit is None:
+        return
+    values = {one.hyperparameter.name: one for one in assignments if one.declared is host}
+    if reason := host.misfit({name: one.value for name, one in values.items()}):
+        named = [one for name, one in values.items() if name in re.findall(r"\w+", reason)]
+        told = listed(f"{one.hyperparameter.name} {written(one.value)}" for one in named)
+        where = next((one.where for one in named if one.where is not None), None)
+        raise ComposeError(f"{reason} ({told}); change one", where)
 
 
 def check_names(assignments: Sequence[Assignment], techniques: Sequence[Technique]) -> None:

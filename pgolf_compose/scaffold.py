@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from pgolf_compose.errors import ComposeError
+from pgolf_compose.plugins import load_library
 from pgolf_compose.recipe import NAME, find_recipe, read_recipe
 
 __all__ = ["new_recipe", "new_technique"]
@@ -64,6 +65,8 @@ def new_technique(name: str, folder: Path) -> list[Path]:
     home = folder / name
     if home.exists():
         raise ComposeError("is there already; choose another name", home)
+    if name in load_library().techniques:
+        raise ComposeError(f"there is a technique {name} already; choose another name")
     title = name.replace("_", " ").capitalize()
     return write_new(
         {

@@ -82,14 +82,17 @@ def field_of(hyperparameter: Hyperparameter) -> tuple[Any, Any]:
     unit = f" ({hyperparameter.unit})" if hyperparameter.unit else ""
     limits = {"ge": hyperparameter.minimum, "le": hyperparameter.maximum}
     limits = {key: value for key, value in limits.items() if value is not None}
-    about = Field(description=hyperparameter.help + unit, **limits)
+    if default is not None:
+        kind, limits = list[Annotated[int, Field(**limits)]], {}
+    about = Field(alias=hyperparameter.name, description=hyperparameter.help + unit, **limits)
     return Annotated[kind, about], default if default is not None else hyperparameter.default
 
 
 @functools.cache
 def settings_model(declared: Declared) -> type[BaseModel]:
     """The settings of one technique or host as a model."""
-    fields = {one.name: field_of(one) for one in declared.hyperparameters}
+    # the author's name is the alias: as a field's own it could hide something of pydantic's
+    fields = {f"setting_{one.name}": field_of(one) for one in declared.hyperparameters}
     return pydantic.create_model(declared.name, __base__=Strict, __doc__=declared.summary, **fields)
 
 
@@ -102,8 +105,8 @@ def recipe_schema(techniques: list[Declared], host: Declared) -> dict:
     model = pydantic.create_model(
         "Recipe",
         __base__=RecipeFile,
-        techniques=(pydantic.create_model("Techniques", __base__=Strict, **chosen), None),
-        settings=(settings_model(host), None),
+        techniques=(pydantic.create_model("Techniques", __base__=Strict, **chosen) | None, None),
+        settings=(settings_model(host) | None, None),
     )
     schema = model.model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,6 +1,7 @@
 """A composed script: its text and, for each line, where that line was written."""
 
 import ast
+import builtins
 import difflib
 import itertools
 import re
@@ -9,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from pgolf_compose.errors import ComposeError
+from pgolf_compose.errors import ComposeError, did_you_mean
 from pgolf_compose.origin import Origin
 
-__all__ = ["Script", "drop_unused", "tidy"]
+__all__ = ["Script", "check_defined", "check_names", "drop_unused", "tidy"]
 
 WIDTH = 100
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,87 @@ class Script:
 
 
 def drop_unused(script: Script) -> Script:
-    """Without hyperparameters that no line reads, without unused and repeated imports."""
-    return sort_imports(drop_unused_imports(drop_unread_hyperparameters(script)))
+    """Without functions, hyperparameters and imports that nothing uses, and imports sorted."""
+    script = drop_unread_hyperparameters(drop_unused_functions(script))
+    return sort_imports(drop_unused_imports(script))
+
+
+def check_names(script: Script) -> None:
+    """No function, class or hyperparameter may take the name of another and hide it."""
+    bodies = [script.tree.body]
+    bodies += [node.body for node in script.tree.body if isinstance(node, ast.ClassDef)]
+    for body in bodies:
+        taken: dict[str, int] = {}
+        for node in body:
+            names = [node.name] if isinstance(node, DEFINITIONS) else []
+            if isinstance(node, ast.Assign):
+                names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            for name in names:
+                if name in taken:
+                    first = script.origins[taken[name] - 1]
+                    raise ComposeError(
+                        f"{name} is defined here and at {first}; rename one",
+                        script.origins[node.lineno - 1],
+                    )
+                taken[name] = node.lineno
+
+
+def check_defined(script: Script) -> None:
+    """Every name that is read is defined somewhere, every `h.name` is a hyperparameter."""
+    bound, attributes = set(dir(builtins)) | {"__file__", "__name__"}, set()
+    for node in ast.walk(script.tree):
+        if isinstance(node, DEFINITIONS):
+            bound.add(node.name)
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            bound.add(node.id)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.alias):
+            bound.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs) and node.name:
+            bound.add(node.name)
+        if isinstance(node, ast.ClassDef) and node.name == "Hyperparameters":
+            attributes = {t.id for n in node.body if isinstance(n, ast.Assign) for t in n.targets}
+    for node in ast.walk(script.tree):
+        if isinstance(node, ast.Name) and node.id not in bound:
+            raise ComposeError(
+                f"{node.id} is defined nowhere.{did_you_mean(node.id, bound)}",
+                script.origins[node.lineno - 1],
+            )
+        if (
+            isinstance(node, ast.Attribute)
+            and ast.unparse(node.value) in ("h", "self.h")
+            and attributes
+            and node.attr not in attributes
+        ):
+            raise ComposeError(
+                f"h.{node.attr} is no hyperparameter.{did_you_mean(node.attr, attributes)}",
+                script.origins[node.lineno - 1],
+            )
+
+
+def drop_unused_functions(script: Script) -> Script:
+    """Without top-level functions and classes that no other line names: helpers of techniques."""
+    while True:
+        used = Counter(
+            node.id if isinstance(node, ast.Name) else node.attr
+            for node in ast.walk(script.tree)
+            if isinstance(node, ast.Name | ast.Attribute)
+        )
+        unused = []
+        for node in script.tree.body:
+            if isinstance(node, DEFINITIONS):
+                within = Counter(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+                if used[node.name] == within[node.name]:
+                    unused.append(node)
+        if not unused:
+            return script
+        gone = {n for node in unused for n in range(first_line(node), node.end_lineno + 1)}
+        script = script.keep([n for n in range(1, len(script.lines) + 1) if n not in gone])
+
+
+def first_line(node: ast.stmt) -> int:
+    return min([node.lineno, *(one.lineno for one in node.decorator_list)])
 
 
 def drop_unread_hyperparameters(script: Script) -> Script:
@@ -85,30 +166,41 @@ def drop_unread_hyperparameters(script: Script) -> Script:
 def drop_unused_imports(script: Script) -> Script:
     used = {node.id for node in ast.walk(script.tree) if isinstance(node, ast.Name)}
     imported: dict[str, str] = {}
+    statements: dict[int, list[ast.stmt | str]] = {}  # by first line: what stays there
     gone: set[int] = set()
-    changed: dict[int, str] = {}
     for node in script.tree.body:
+        here = statements.setdefault(node.lineno, [])
         if not isinstance(node, ast.Import | ast.ImportFrom):
+            here.append(node)
             continue
         source = f"from {node.module} " if isinstance(node, ast.ImportFrom) else ""
         wanted = []
         for alias in node.names:
             name = alias.asname or alias.name.partition(".")[0]
             words = f"{alias.name} as {alias.asname}" if alias.asname else alias.name
-            if name in used and imported.get(name) != source + words:
-                if name in imported and alias.asname is None and "." not in alias.name:
-                    raise ComposeError(
-                        f"{name} is imported twice: {imported[name]!r} and {source + words!r}",
-                        script.origins[node.lineno - 1],
-                    )
-                imported[name] = source + words
-                wanted.append(words)
+            if name not in used or imported.get(name) == source + words:
+                continue
+            if name in imported and (alias.asname or "." not in alias.name):
+                raise ComposeError(
+                    f"{name} is imported twice: {imported[name]!r} and {source + words!r}",
+                    script.origins[node.lineno - 1],
+                )
+            imported[name] = source + words
+            wanted.append(words)
+        if wanted:
+            here.append(f"{source}import {', '.join(wanted)}")
         if len(wanted) < len(node.names):
             gone.update(range(node.lineno, node.end_lineno + 1))
-        if wanted and node.lineno in gone:
-            gone.remove(node.lineno)
-            changed[node.lineno] = f"{source}import {', '.join(wanted)}"
-    return script.keep([n for n in range(1, len(script.lines) + 1) if n not in gone], changed)
+    changed = {
+        n: "; ".join(
+            one if isinstance(one, str) else ast.get_source_segment(script.code, one)
+            for one in statements[n]
+        )
+        for n in gone
+        if statements.get(n)
+    }
+    numbers = range(1, len(script.lines) + 1)
+    return script.keep([n for n in numbers if n not in gone or n in changed], changed)
 
 
 def sort_imports(script: Script) -> Script:

@@ -69,10 +69,11 @@ class Anything:
     def __mro_entries__(self, bases):
         return (object,)
 
-    def __or__(self, other):
+    def __or__(self, *others):
         return self
 
-    __ror__ = __getitem__ = __or__
+    __ror__ = __getitem__ = __neg__ = __add__ = __radd__ = __sub__ = __rsub__ = __or__
+    __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = __rpow__ = __matmul__ = __or__
 
     def refuse(self, *args):
         raise Unknown("a size depends on a value that only torch can compute")

@@ -4,14 +4,13 @@ import itertools
 import math
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pgolf_compose.build import Build
-from pgolf_compose.data import make_tiny
+from pgolf_compose.data import Dataset, make_tiny
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.files import write_files
 from pgolf_compose.launch import follow, read_progress
@@ -50,22 +49,23 @@ def smoke(build: Build, folder: Path) -> Iterator[Stage]:
         return Stage(name, detail, clock - before)
 
     readable, small = folder / "train_gpt_human.py", folder / "train_gpt.py"
-    shutil.rmtree(folder, ignore_errors=True)
-    write_files({readable: build.readable, small: build.packed}, force=True)
+    write_files({readable: build.readable, small: build.packed})
     yield stage("compose", f"{len(build.readable)} bytes readable, {len(build.packed)} small")
-    data = cache() / f"tiny-{VOCABULARY}"
+    tiny, data = Dataset("tiny", "", VOCABULARY), cache() / f"tiny-{VOCABULARY}"
     make_tiny(data, VOCABULARY, more=False)
     yield stage("data", f"{VOCABULARY} pieces, {data}")
     env = {
         **build.composition.host.smoke,
         "DATA_DIR": str(data),
+        "DATA_PATH": str(tiny.shard_folder(data)),
+        "TOKENIZER_PATH": str(tiny.tokenizer_file(data)),
         "VOCAB_SIZE": str(VOCABULARY),
         "CUDA_VISIBLE_DEVICES": "",
         "RUN_ID": "smoke",
     }
     lines = []
     losses: list[float] = []
-    for line in follow(readable, folder, env):
+    for line in follow(readable, folder, env, origins=build.script.origins):
         lines.append(line)
         if progress := read_progress(line):
             if progress.kind == "train":
@@ -94,4 +94,4 @@ def figures(lines: list[str]) -> list[str]:
 def cache() -> Path:
     """Where things that can be made again are kept between runs."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "pgolf-compose"
+    return Path(home).resolve() / "pgolf-compose"

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from pgolf_compose.flatten import flattened
 from pgolf_compose.report import changes, verdict
 from pgolf_compose.script import Script
 
-__all__ = ["submission_files", "submission_folder"]
+__all__ = ["submission_files", "submission_folder", "untouched"]
 
 SEEDS = (42, 314, 999)
+ABOUT = "submission.json"
 PYPI = {"flash_attn_interface": "flash_attn_3"}
 
 
@@ -39,16 +41,59 @@ def submission_files(build: Build, folder: Path, date: str) -> dict[Path, bytes]
         )
     about = build.composition.recipe.submission
     seeds = tuple(about.get("seeds") or SEEDS)
+    sources = technique_files(build)
     texts = {
         "README.md": readme(build, seeds),
-        "submission.json": json.dumps(description(build, date, seeds), indent=2) + "\n",
-        "recipe.yaml": flattened(build.composition, folder),
+        "recipe.yaml": flattened(build.composition, ["techniques"] if sources else []),
         "requirements.txt": "".join(f"{name}\n" for name in requirements(build.script)),
     }
-    files = {folder / name: text.encode("utf-8") for name, text in texts.items()}
-    files[folder / "train_gpt.py"] = build.packed
-    files[folder / "train_gpt_human.py"] = build.readable
-    return files
+    files = {name: text.encode("utf-8") for name, text in texts.items()}
+    files["train_gpt.py"] = build.packed
+    files["train_gpt_human.py"] = build.readable
+    files |= sources
+    about = description(build, date, seeds)
+    hashes = {name: sha256(data) for name, data in {**files, ABOUT: as_json(about)}.items()}
+    packages = {build.library.provider(one) for one in build.composition.techniques}
+    about["built_with"] = {
+        "pgolf_compose": __version__,
+        "packages": sorted(one for one in packages if re.fullmatch(r"\S+ \S+", one)),
+        "sha256": hashes,
+    }
+    return {folder / name: data for name, data in {**files, ABOUT: as_json(about)}.items()}
+
+
+def technique_files(build: Build) -> dict[str, bytes]:
+    """The files of techniques that came from a folder: the recipe needs them to compose again."""
+    folders = {folder.resolve() for folder in build.composition.recipe.plugins}
+    found = {}
+    for one in build.composition.techniques:
+        if {one.home, one.home.parent} & folders:
+            for path in sorted(one.home.iterdir()):
+                if path.is_file() and not path.name.startswith((".", "test_")):
+                    found[f"techniques/{one.name}/{path.name}"] = path.read_bytes()
+    return found
+
+
+def untouched(folder: Path) -> set[Path]:
+    """Files of the folder that are as they were written here: nobody has edited them since."""
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        hashes = about.pop("built_with")["sha256"]
+        there = {name: folder / name for name in hashes if (folder / name).is_file()}
+        now = {path: path.read_bytes() for name, path in there.items() if name != ABOUT}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return set()
+    now[folder / ABOUT] = as_json(about)
+    named = {path.relative_to(folder).as_posix(): path for path in now}
+    return {path for name, path in named.items() if sha256(now[path]) == hashes.get(name)}
+
+
+def as_json(data: dict) -> bytes:
+    return (json.dumps(data, indent=2) + "\n").encode("utf-8")
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def description(build: Build, date: str, seeds: tuple[int, ...]) -> dict:
@@ -60,6 +105,7 @@ def description(build: Build, date: str, seeds: tuple[int, ...]) -> dict:
         "name": about.get("name") or build.name,
         "blurb": about.get("blurb", ""),
         "date": date,
+        **({"pr": about["pr"]} if about.get("pr") else {}),
         "track": build.composition.track.name,
         "status": "pending",
         "val_loss": None,
@@ -67,11 +113,6 @@ def description(build: Build, date: str, seeds: tuple[int, ...]) -> dict:
         "bytes_total": None,
         "bytes_code": len(build.packed),
         "seeds": list(seeds),
-        "built_with": {
-            "pgolf_compose": __version__,
-            "train_gpt.py": hashlib.sha256(build.packed).hexdigest(),
-            "train_gpt_human.py": hashlib.sha256(build.readable).hexdigest(),
-        },
     }
 
 

@@ -1,16 +1,18 @@
 """What a technique, or the host script itself, declares. Data only: nothing here renders."""
 
+import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import get_origin
 
 from pgolf_compose.hookspecs import hookimpl
 from pgolf_compose.origin import File
 
 __all__ = ["Host", "Hyperparameter", "Technique", "Value", "grouped"]
 
-Value = bool | int | float | str | tuple[int, ...]
+Value = bool | int | float | str | tuple
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,32 @@ class Hyperparameter:
     env: str = ""
     group: str = ""  # set by `grouped`
 
+    def __post_init__(self):
+        """Refuse what would fail later, far from its author."""
+        numeric = isinstance(self.default, int | float | tuple) and self.default is not True
+        limits = [one for one in (self.minimum, self.maximum) if one is not None]
+        items = self.default if isinstance(self.default, tuple) else (self.default,)
+        wrong = {
+            "its name is not like last_n": not re.fullmatch(r"[a-z][a-z0-9_]*", self.name),
+            f"no value like {self.default!r} can be set": not isinstance(self.default, Value)
+            or not all(isinstance(item, int) for item in items if len(items) != 1),
+            "its help is not one line of text": not self.help or "\n" in self.help,
+            "choices are not a tuple of texts": not isinstance(self.choices, tuple)
+            or not all(isinstance(one, str) for one in self.choices),
+            "its limits are not numbers": not all(isinstance(one, int | float) for one in limits),
+        }
+        for reason, here in wrong.items():
+            if here:
+                raise TypeError(f"Hyperparameter {self.name!r}: {reason}")
+        outside = limits and numeric and not all(self.within(item) for item in items)
+        if outside or (self.choices and self.default not in self.choices):
+            raise TypeError(f"Hyperparameter {self.name!r}: its default is not {self.wants}")
+
+    def within(self, value: float) -> bool:
+        return (self.minimum is None or value >= self.minimum) and (
+            self.maximum is None or value <= self.maximum
+        )
+
     @property
     def wants(self) -> str:
         """The values it takes, in words."""
@@ -39,11 +67,11 @@ class Hyperparameter:
         kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
         words = kinds.get(type(self.default), "a list of whole numbers")
         if self.minimum is not None and self.maximum is not None:
-            return f"{words} from {self.minimum:g} to {self.maximum:g}"
+            return f"{words} from {self.minimum} to {self.maximum}"
         if self.minimum is not None:
-            return f"{words}, at least {self.minimum:g}"
+            return f"{words}, at least {self.minimum}"
         if self.maximum is not None:
-            return f"{words}, at most {self.maximum:g}"
+            return f"{words}, at most {self.maximum}"
         return words
 
 
@@ -63,6 +91,18 @@ class Declared:
     module: str
     hyperparameters: tuple[Hyperparameter, ...] = field(default=(), kw_only=True)
     env_prefix: str | None = field(default=None, kw_only=True)  # the name in capitals
+
+    def __post_init__(self):
+        """Refuse what would fail later, far from its author."""
+        if self.module not in sys.modules:
+            raise TypeError(f"write {type(self).__name__}(__name__, ...), not {self.module!r}")
+        for one in fields(self):
+            value, wanted = getattr(self, one.name), get_origin(one.type) or one.type
+            if wanted in (tuple, Mapping, str, bool) and not isinstance(value, wanted):
+                raise TypeError(f"{one.name} is a {type(value).__name__}, not a {wanted.__name__}")
+        for one in self.hyperparameters:
+            if not isinstance(one, Hyperparameter):
+                raise TypeError(f"hyperparameters holds {one!r}, which is no Hyperparameter")
 
     @property
     def name(self) -> str:
@@ -127,13 +167,15 @@ class Host(Declared):
 
     `artifact_bytes(shapes, settings)` predicts the compressed model, (least, most) bytes, from
     the parameters' shapes by name and the host's settings by name. It speaks for the host's own
-    quantiser and compressor only. `smoke` is the environment of a run of a few seconds on a CPU.
+    quantiser and compressor only. `misfit(settings)` says what keeps values that are right by
+    themselves from running together. `smoke` is the environment of a run of a few seconds on a CPU.
     """
 
     template: str = field(default="train_gpt.py", kw_only=True)
     artifact_bytes: Callable[[Mapping, Mapping], tuple[int, int]] | None = field(
         default=None, kw_only=True
     )
+    misfit: Callable[[Mapping], str] | None = field(default=None, kw_only=True)
     smoke: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     kind = "templates"

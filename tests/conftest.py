@@ -137,16 +137,20 @@ SMALL = {
 def run_script(
     code: str | bytes, folder: Path, *, processes: int = 1, **env
 ) -> types.SimpleNamespace:
-    """Run a script in a folder of its own; its streams, exit code and metrics."""
+    """Run a script in a folder of its own; its streams, exit code and metrics.
+
+    A variable of None is taken out of the environment.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / "train_gpt.py"
     script.write_bytes(code.encode() if isinstance(code, str) else code)
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    environment = {**os.environ, **SMALL, "METRICS_PATH": "metrics.jsonl", **env}
     command = [sys.executable, *(torchrun if processes > 1 else []), "train_gpt.py"]
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, **SMALL, "METRICS_PATH": "metrics.jsonl", **env},
+        env={k: v for k, v in environment.items() if v is not None},
         capture_output=True,
         text=True,
         timeout=300,

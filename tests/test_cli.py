@@ -182,7 +182,7 @@ def test_show_tells_all_about_a_technique(cli):
     output = cli("show", "metrics").stdout
     assert "summary    Append every number of a run" in output
     assert "  path  METRICS_PATH  metrics.jsonl  a text" in output
-    assert "  fill   train.after_step  9 lines   " in output
+    assert "train.after_step         9 lines" in output
     assert json.loads(cli("show", "metrics", "--json").stdout)["settings"][0]["setting"] == "path"
 
 

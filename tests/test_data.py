@@ -63,7 +63,7 @@ def test_a_folder_with_other_things_is_left_alone(tree):
 
 
 def test_a_vocabulary_too_large_for_the_text_is_told(tmp_path):
-    with pytest.raises(ComposeError, match="no tokenizer of 60000 pieces: "):
+    with pytest.raises(ComposeError, match="does not make a tokenizer of 60000 pieces"):
         make_tiny(tmp_path / "tiny", 60000, more=False)
     assert list(tmp_path.iterdir()) == []
 
@@ -99,6 +99,10 @@ def test_checking_a_dataset_tells_what_is_missing(tree, refuses, tiny):
     tree({"data": {"datasets": {"fineweb10B_sp1024": {"fineweb_val_000000.bin": shard()}}}})
     assert refuses("data", "sp1024") == (
         "data/tokenizers/fineweb_1024_bpe.model: there is no tokenizer here\n"
+    )
+    tree({"data": {"tokenizers": {"fineweb_1024_bpe.model": "garbage"}}})
+    assert refuses("data", "sp1024") == (
+        "data/tokenizers/fineweb_1024_bpe.model: is no SentencePiece model; fetch it again\n"
     )
     model = TINY.tokenizer_file(tiny).read_bytes()
     tree({"data": {"tokenizers": {"fineweb_1024_bpe.model": model}}})

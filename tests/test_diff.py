@@ -7,8 +7,8 @@ def test_two_recipes_differ_by_technique_value_and_text(tree, cli):
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     assert lines[:3] == ["+ metrics", "matrix_lr 0.04 -> 0.02", ""]
-    assert '-    matrix_lr = env("MATRIX_LR", 0.04)  # of matrices, under Muon' in lines
-    assert '+    matrix_lr = env("MATRIX_LR", 0.02)  # of matrices, under Muon' in lines
+    assert '-    matrix_lr = env("MATRIX_LR", 0.04, least=0)  # of matrices, under Muon' in lines
+    assert '+    matrix_lr = env("MATRIX_LR", 0.02, least=0)  # of matrices, under Muon' in lines
 
 
 def test_a_recipe_and_itself_do_not_differ(tree, cli):
@@ -16,6 +16,16 @@ def test_a_recipe_and_itself_do_not_differ(tree, cli):
     for other in ("baseline", "x.yaml"):
         result = cli("diff", "baseline", other)
         assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_a_recipe_and_its_own_readable_script_do_not_differ(tree, cli, refuses):
+    tree({})
+    cli("baseline", "-o", "here")
+    result = cli("diff", "baseline", "here/train_gpt_human.py")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert refuses("diff", "baseline", "here/train_gpt.py") == (
+        "here/train_gpt.py: is packed; compare its readable twin, train_gpt_human.py\n"
+    )
 
 
 def test_scripts_are_compared_as_text(tree, cli):

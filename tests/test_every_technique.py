@@ -48,6 +48,11 @@ def test_it_changes_the_program_and_nothing_of_it_stays_when_it_is_off(build, ba
     assert pgolf_compose.compose("baseline", added=[name], removed=[name]).packed == baseline.packed
 
 
+def test_the_techniques_it_names_exist(name):
+    one = TECHNIQUES[name]
+    assert {*one.requires, *one.conflicts, *one.after, *one.before} <= set(TECHNIQUES)
+
+
 def test_every_hyperparameter_of_it_is_read(build, name):
     for one in TECHNIQUES[name].hyperparameters:
         assert f"{TECHNIQUES[name].attribute(one)} = env(" in build.script.code

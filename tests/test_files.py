@@ -49,9 +49,39 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["a.py"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# I started from what pgolf-compose wrote\nimport torch\n",
+        '"""Recipe for success, composed by me, not by pgolf-compose."""\n',
+        "import torch\n#pgolf-compose\n",
+    ],
+)
+def test_naming_us_is_not_our_mark(tmp_path, text):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(ComposeError, match="was not written by pgolf-compose"):
+        write_files({path: b"#pgolf-compose\n"})
+    write_files({path: text.encode()})  # what would not change may be written
+    assert path.read_text() == text
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real.py").write_text("")
+    (tmp_path / "link.py").symlink_to(tmp_path / "real.py")
+    write_files({tmp_path / "link.py": b"#pgolf-compose\n"})
+    assert (tmp_path / "link.py").is_symlink()
+    assert (tmp_path / "real.py").read_bytes() == b"#pgolf-compose\n"
+
+
+def test_a_name_too_long_is_told(tmp_path):
+    with pytest.raises(ComposeError, match="cannot be written: File name too long"):
+        write_files({tmp_path / ("x" * 300): b""})
+
+
 def test_a_folder_is_no_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.py").mkdir()
     with pytest.raises(ComposeError) as caught:
         write_files({tmp_path / "a.py": b""})
-    assert str(caught.value) == "a.py: is a folder; name a file to write"
+    assert str(caught.value) == "a.py: is no file; name one to write"

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -109,6 +110,40 @@ def test_an_installed_package_can_do_all_that_a_built_in_can(elsewhere):
     assert "short" in outside(elsewhere, "list", "--tracks").stdout
 
 
+def test_one_plugin_may_offer_several_techniques(tree, cli):
+    several = """
+from pgolf_compose import Technique, hookimpl
+from . import one, two
+
+
+class Both(Technique):
+    @hookimpl
+    def register_techniques(self):
+        return [one.technique, two.technique]
+
+
+technique = Both(__name__)
+"""
+    parts = {
+        "both": {"__init__.py": several, "one": LOUD, "two": technique("# @fill main.setup\n1\n")}
+    }
+    tree({"mine": parts})
+    names = [row["name"] for row in json.loads(cli("list", "--json", "--plugins", "mine").stdout)]
+    assert names == ["init_from_checkpoint", "metrics", "one", "two"]
+
+
+def test_a_technique_knows_its_folder_however_many_are_loaded(tree):
+    folder = tree({"one": {"a": LOUD}, "two": {"a": LOUD}})
+    first, second = (load_library([folder / name]) for name in ("one", "two"))
+    assert first.techniques["a"].home == folder / "one" / "a"
+    assert second.techniques["a"].home == folder / "two" / "a"
+
+
+def test_a_folder_of_ours_may_be_named_as_well(cli):
+    assert cli("baseline", "--check", "--plugins", ROOT / "plugins").exit_code == 0
+    assert cli("baseline", "--check", "--plugins", ROOT / "plugins" / "metrics").exit_code == 0
+
+
 def test_order_does_not_depend_on_registration(tree):
     folder = tree({"one": {"b": LOUD}, "two": {"a": LOUD}})
     first = load_library([folder / "one", folder / "two"])
@@ -143,6 +178,34 @@ INIT = "mine/a/__init__.py"
         (
             {"a": {"__init__.py": "technique = 3\n"}},
             f"{INIT}:1: declares no technique; write `technique = Technique(__name__, ...)`",
+        ),
+        (
+            {"A-b": LOUD},
+            "mine/A-b: 'A-b' cannot be a name: lower-case letters, digits and _ only",
+        ),
+        (
+            {"a": technique("", "hyperparameters=(Hyperparameter('n', 1, 'x'))")},
+            f"{INIT}:5: this plugin cannot be imported: TypeError: hyperparameters is a "
+            "Hyperparameter, not a tuple",
+        ),
+        (
+            {"a": technique("", "requires=['x']")},
+            f"{INIT}:5: this plugin cannot be imported: TypeError: requires is a list, not a Mapping",
+        ),
+        (
+            {"a": technique("", "hyperparameters=(Hyperparameter('n', 9, 'x', maximum=8),)")},
+            f"{INIT}:5: this plugin cannot be imported: TypeError: Hyperparameter 'n': "
+            "its default is not a whole number, at most 8",
+        ),
+        (
+            {"a": technique("", "hyperparameters=(Hyperparameter('sl ope', 9, 'x'),)")},
+            f"{INIT}:5: this plugin cannot be imported: TypeError: Hyperparameter 'sl ope': "
+            "its name is not like last_n",
+        ),
+        (
+            {"a": technique("", "hyperparameters=(Hyperparameter('n', 9, 'x\\ny'),)")},
+            f"{INIT}:5: this plugin cannot be imported: TypeError: Hyperparameter 'n': "
+            "its help is not one line of text",
         ),
         (
             {"metrics": LOUD},

@@ -31,9 +31,11 @@ def test_track_data_and_plugins_come_down_but_a_submission_does_not(tree):
     folder = tree(
         {
             "below": {
-                "a.yaml": "track: unlimited\ndata: sp8192\nplugins: [mine]\nsubmission: {pr: 1}\n"
+                "a.yaml": "track: unlimited\ndata: sp8192\nplugins: [mine]\nsubmission: {pr: 1}\n",
+                "mine": {},
             },
             "b.yaml": "extends: below/a.yaml\nplugins: [ours]\n",
+            "ours": {},
         }
     )
     recipe = read_recipe(folder / "b.yaml")
@@ -46,7 +48,7 @@ def test_a_recipe_is_found_by_path_name_beginning_or_pull_request(tree, monkeypa
         {
             "lib": {
                 "records": {
-                    "2026-04-05_Loop.yaml": "submission: {pr: 1394}\n",
+                    "2026-04-05_Loop.yaml": "submission: {pr: 1394}\n# like pr: 7\n",
                     "2026-04-09_Par.yaml": "submission:\n  pr: 1493\n",
                 },
                 "baseline.yaml": "track: 10min_16mb\n",
@@ -70,9 +72,8 @@ def test_a_recipe_is_found_by_path_name_beginning_or_pull_request(tree, monkeypa
     for word, message in {
         "2026-04": "2026-04 could be 2026-04-05_Loop or 2026-04-09_Par; write more of it",
         "basline": "there is no recipe basline. Did you mean baseline?",
-        "pr7": "there is no recipe pr7.",
-        "mine": "there is no recipe mine.",
-        "": "there is no recipe .",
+        "pr7": "there is no recipe pr7. `pgolf-compose list --recipes` shows those that are bundled.",
+        "": "there is no recipe . `pgolf-compose list --recipes` shows those that are bundled.",
         "mime.yaml": "there is no recipe file mime.yaml.",
     }.items():
         with pytest.raises(ComposeError) as caught:
@@ -112,6 +113,10 @@ def test_a_recipe_is_found_by_path_name_beginning_or_pull_request(tree, monkeypa
             "name: ../up\n",
             "x.yaml:1:7: '../up' cannot name a recipe: "
             "it names a folder, of letters, digits and . _ + -",
+        ),
+        (
+            "plugins: [mine]\n",
+            "x.yaml:1:11: there is no folder mine beside this file",
         ),
         ("extends: ./y.yaml\n", "x.yaml:1:10: there is no recipe file ./y.yaml."),
         ("extends: ./x.yaml\n", "x.yaml:1:10: recipes extend each other in a circle: x extends x"),

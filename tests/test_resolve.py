@@ -162,6 +162,20 @@ GATE = named(
             "settings: {matrix_lr: -1}\n",
             "x.yaml:2:23: settings.matrix_lr is -1; it wants a number, at least 0",
         ),
+        (
+            "techniques:\n  logit:\n",
+            "x.yaml:3:3: logit is no technique. logit_softcap stands under settings.",
+        ),
+        (
+            "settings: {num_heads: 7}\n",
+            "x.yaml:2:23: model_dim is no even multiple of num_heads "
+            "(model_dim 512 and num_heads 7); change one",
+        ),
+        (
+            "settings: {train_batch_tokens: 1000}\n",
+            "x.yaml:2:32: train_batch_tokens is no multiple of 8 x train_seq_len "
+            "(train_batch_tokens 1000 and train_seq_len 1024); change one",
+        ),
         ("track: 10min\n", "x.yaml:2:8: 10min is no track. Did you mean 10min_16mb?"),
         ("data: sp1023\n", "x.yaml:2:7: sp1023 is no dataset. Did you mean sp1024?"),
     ],
@@ -194,6 +208,10 @@ def test_the_command_line_sets_by_recipe_name_or_environment_name(composes):
     ("options", "error"),
     [
         (
+            {"set": ["zzz=5"]},
+            "--set: zzz is no hyperparameter. `pgolf-compose show x` shows them.",
+        ),
+        (
             {"set": ["gate.widht=5"]},
             "--set: gate.widht is no hyperparameter. Did you mean gate.width?",
         ),
@@ -205,7 +223,10 @@ def test_the_command_line_sets_by_recipe_name_or_environment_name(composes):
             {"set": ["seed"]},
             "--set: 'seed' sets nothing; write --set xsa.last_n=4 or --set XSA_LAST_N=4",
         ),
-        ({"set": ["seed=x"]}, "--set seed=x: settings.seed is 'x'; it wants a whole number"),
+        (
+            {"set": ["seed=x"]},
+            "--set seed=x: settings.seed is 'x'; it wants a whole number from 0 to 4294967295",
+        ),
         ({"added": ["gat"]}, "--with: gat is no technique. Did you mean gate?"),
         ({"removed": ["gate"]}, "--without: gate is not in recipe x."),
     ],
@@ -220,6 +241,25 @@ def test_two_hyperparameters_cannot_share_a_name(message):
     assert message(mine, "techniques: {a: , b: }\n") == (
         "a and b both declare x_n; give one another prefix or `env`"
     )
+
+
+def test_of_two_techniques_with_one_public_name_the_composed_one_is_meant(composes):
+    mine = named("a", 'hyperparameters=(Hyperparameter("n", 1, "of it", env="STRIDE"),)')
+    mine |= named("b", 'hyperparameters=(Hyperparameter("n", 1, "of it", env="STRIDE"),)')
+    composition = composes(mine, "techniques: {a: }\n", set=["STRIDE=5"])
+    assert {one.attribute: one.value for one in composition.assignments}["a_n"] == 5
+
+
+def test_another_dataset_puts_an_inherited_vocabulary_aside(tree, composes):
+    tree({"above.yaml": "settings: {vocab_size: 1024, seed: 3}\n"})
+    composition = composes(named("a"), "extends: ./above.yaml\ndata: sp8192\n")
+    values = {one.attribute: one.value for one in composition.assignments}
+    assert (values["vocab_size"], values["seed"]) == (8192, 3)
+
+
+def test_empty_keys_count_as_left_out(composes):
+    recipe = "extends:\ntrack:\ndata:\ntechniques:\nsettings:\nwithout:\nsubmission:\n"
+    assert composes(named("a"), recipe).techniques == ()
 
 
 def test_a_dataset_sets_the_vocabulary_and_a_setting_overrides_it(composes):

@@ -4,7 +4,7 @@ import shutil
 import struct
 
 import pytest
-from conftest import SMALL, run_script
+from conftest import SMALL, run_script, technique, write_tree
 
 import pgolf_compose
 
@@ -69,6 +69,37 @@ def test_the_log_holds_the_code_and_every_value(alone, measured, tmp_path, tiny)
         assert f"\n{assignment.attribute}:" in log, assignment.attribute
 
 
+def test_two_processes_keep_to_one_schedule_under_a_cap(measured, tmp_path, tiny):
+    # rates follow the clock here: were each to read its own, the replicas would drift apart
+    probe = technique(
+        "# @fill train.end\n"
+        "for name, t in model.state_dict().items():\n"
+        "    least, most = t.clone(), t.clone()\n"
+        "    dist.all_reduce(least, op=dist.ReduceOp.MIN)\n"
+        "    dist.all_reduce(most, op=dist.ReduceOp.MAX)\n"
+        "    assert torch.equal(least, most), name\n"
+        'log(h, "replicas agree")\n'
+    )
+    write_tree(tmp_path / "mine", {"probe": probe})
+    build = pgolf_compose.compose("baseline", added=["probe"], plugins=[tmp_path / "mine"])
+    env = {"ITERATIONS": "100000", "MAX_WALLCLOCK_SECONDS": "3", "WARMDOWN_ITERS": "100000"}
+    two = run_script(build.readable, tmp_path, processes=2, DATA_DIR=str(tiny), **env)
+    assert two.exit_code == 0, two.stderr
+    assert "replicas agree" in two.stdout and "stopping_early" in two.stdout
+
+
+def test_the_model_compiles_whole_and_computes_the_same(measured, alone, tmp_path, tiny):
+    if not shutil.which("g++"):
+        pytest.skip("torch.compile needs g++ on a CPU")
+    env = {"TORCH_COMPILE": "1", "ITERATIONS": "2", "NUM_LAYERS": "1"}
+    eager = run_script(
+        measured.readable, tmp_path / "e", DATA_DIR=str(tiny), **env | {"TORCH_COMPILE": "0"}
+    )
+    ran = run_script(measured.readable, tmp_path / "c", DATA_DIR=str(tiny), **env)
+    assert ran.exit_code == 0, ran.stderr
+    assert step_losses(ran) == pytest.approx(step_losses(eager), rel=1e-5)
+
+
 def test_warm_up_steps_leave_no_trace(measured, alone, tmp_path, tiny):
     warm = run_script(measured.readable, tmp_path, DATA_DIR=str(tiny), WARMUP_STEPS="2")
     assert "warmup_step:2/2" in warm.stdout
@@ -83,8 +114,9 @@ def test_the_wall_clock_ends_training(measured, tmp_path, tiny):
 
 
 def test_the_default_precision_is_the_challenge_s(measured, tmp_path, tiny):
-    ran = run_script(measured.readable, tmp_path, DATA_DIR=str(tiny), PRECISION="bf16")
+    ran = run_script(measured.readable, tmp_path, DATA_DIR=str(tiny), PRECISION=None)
     assert ran.exit_code == 0, ran.stderr
+    assert "\nprecision:bf16\n" in (tmp_path / "logs" / "test.txt").read_text()
     assert step_losses(ran)[0] == pytest.approx(6.24, abs=0.1)
 
 
@@ -135,6 +167,14 @@ def test_a_shard_cut_short_is_refused(baseline, tmp_path, damaged):
     )
 
 
+def test_a_damaged_tokenizer_is_refused(baseline, tmp_path, damaged):
+    tokenizer = damaged / "tokenizers" / "fineweb_512_bpe.model"
+    tokenizer.write_bytes(b"garbage")
+    assert refused(baseline, tmp_path, DATA_DIR=str(damaged)) == (
+        f"train_gpt.py: {tokenizer} is no SentencePiece model (TOKENIZER_PATH)\n"
+    )
+
+
 def test_a_tokenizer_of_another_size_is_refused(baseline, tmp_path, damaged):
     tokenizer = damaged / "tokenizers" / "fineweb_512_bpe.model"
     env = {"VOCAB_SIZE": "600", "TOKENIZER_PATH": str(tokenizer)}
@@ -166,6 +206,10 @@ def test_tokens_beyond_the_vocabulary_are_refused(baseline, tmp_path, damaged):
             {"TRAIN_BATCH_TOKENS": "500"},
             "TRAIN_BATCH_TOKENS=500 is not a multiple of 8 x TRAIN_SEQ_LEN",
         ),
+        ({"NUM_LAYERS": "0"}, "NUM_LAYERS=0 is out of range: 1 to 256"),
+        ({"MATRIX_LR": "nan"}, "MATRIX_LR=nan is out of range: 0 to None"),
+        ({"ITERATIONS": "-1"}, "ITERATIONS=-1 is out of range: 0 to None"),
+        ({"WORLD_SIZE": "0"}, "WORLD_SIZE=0 is out of range: 1 to None"),
         (
             {"NUM_HEADS": "3"},
             "MODEL_DIM must be an even multiple of NUM_HEADS, NUM_HEADS one of NUM_KV_HEADS",
@@ -181,8 +225,6 @@ def test_an_environment_that_cannot_run_is_refused(baseline, tmp_path, tiny, env
 
 
 def test_a_switch_that_disagrees_with_the_composition_stops_the_run(tree, tiny):
-    from conftest import technique
-
     folder = tree(
         {"mine": {"a": technique("# @fill main.finish\nlog(h, 1)\n", 'switch="A_ENABLED"')}}
     )
@@ -228,17 +270,30 @@ def test_smoke_goes_through_every_stage(tree, cli, monkeypatch):
 
 
 def test_smoke_of_a_technique_that_crashes_tells_where_the_rest_is(tree, refuses, monkeypatch, cli):
-    from conftest import technique
-
     folder = tree({"mine": {"a": technique("# @fill main.setup\nraise ValueError('no')\n")}})
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     result = cli("run", "baseline", "--smoke", "--with", "a", "--plugins", "mine")
     assert result.exit_code == 2
     assert result.stderr == (
-        "out/baseline/smoke/train_gpt_human.py: ended with 1: ValueError: no "
-        "(all of it in out/baseline/smoke/stderr.txt)\n"
+        "mine/a/fragments.py:2: ValueError: no "
+        "(the run ended with 1; all of it in out/baseline/smoke/stderr.txt)\n"
     )
     assert "Traceback" in (folder / "out" / "baseline" / "smoke" / "stderr.txt").read_text()
+
+
+def test_smoke_leaves_other_files_alone(tree, cli, monkeypatch):
+    folder = tree({"out": {"baseline": {"smoke": {"notes.txt": "mine"}}}})
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    assert cli("run", "baseline", "--smoke", "--set", "data_path=/nowhere").exit_code == 0
+    assert (folder / "out" / "baseline" / "smoke" / "notes.txt").read_text() == "mine"
+
+
+def test_run_without_data_says_how_to_get_some(tree, refuses):
+    tree({})
+    assert refuses("run", "baseline") == (
+        "data: there is no data here; `pgolf-compose data tiny` makes some, "
+        "--data-dir data/tiny names it\n"
+    )
 
 
 def test_run_trains_and_tells_where_everything_is(tree, cli, monkeypatch, tiny):

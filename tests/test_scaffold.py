@@ -65,6 +65,7 @@ def test_a_new_recipe_extends_another_and_composes(tree, cli):
             "as in parallel_residual\n",
         ),
         (["here"], "plugins/here: is there already; choose another name\n"),
+        (["metrics"], "there is a technique metrics already; choose another name\n"),
         (["x.yaml", "--from", "baseline"], "x.yaml: is there already; choose another name\n"),
         (["y.yaml", "--from", "basline"], "there is no recipe basline. Did you mean baseline?\n"),
     ],

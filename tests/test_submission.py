@@ -1,5 +1,8 @@
 import hashlib
 import json
+import shutil
+
+from conftest import technique
 
 from pgolf_compose import __version__
 
@@ -13,7 +16,7 @@ def test_the_folder_holds_what_a_pull_request_needs_with_results_pending(tree, c
     )
     result = cli("submit", "mine.yaml", "--date", "2026-04-05")
     home = folder / "records" / "track_10min_16mb" / "2026-04-05_mine"
-    assert result.stdout.endswith("results are pending: no log has been read\n")
+    assert "\nresults are pending: no log has been read\n" in result.stdout
     assert sorted(path.name for path in home.iterdir()) == [
         "README.md",
         "recipe.yaml",
@@ -37,14 +40,12 @@ def test_the_folder_holds_what_a_pull_request_needs_with_results_pending(tree, c
         "bytes_total": None,
         "bytes_code": len(script),
         "seeds": [1, 2],
-        "built_with": {
-            "pgolf_compose": __version__,
-            "train_gpt.py": hashlib.sha256(script).hexdigest(),
-            "train_gpt_human.py": hashlib.sha256(
-                (home / "train_gpt_human.py").read_bytes()
-            ).hexdigest(),
-        },
+        "built_with": about["built_with"],
     }
+    built = about["built_with"]
+    assert (built["pgolf_compose"], built["packages"]) == (__version__, [])
+    for name in ("train_gpt.py", "train_gpt_human.py", "README.md", "recipe.yaml"):
+        assert built["sha256"][name] == hashlib.sha256((home / name).read_bytes()).hexdigest()
     readme = (home / "README.md").read_text()
     assert "| 1 | pending | pending | pending | pending |" in readme
     assert "- `matrix_lr 0.04 -> 0.02`" in readme
@@ -76,6 +77,8 @@ def test_a_submission_that_a_person_wrote_on_is_left_alone(tree, cli, refuses):
     folder = tree({})
     cli("submit", "baseline", "--date", "2026-04-05")
     home = folder / "records" / "track_10min_16mb" / "2026-04-05_baseline"
+    assert cli("submit", "baseline", "--date", "2026-04-05").exit_code == 0  # nobody wrote on it
+    assert cli("submit", "baseline", "--date", "2026-04-05", "--set", "seed=1").exit_code == 0
     (home / "README.md").write_text("# mine\n")
     before = {path: path.read_bytes() for path in home.iterdir()}
     assert "README.md: was not written by pgolf-compose and stays as it is" in refuses(
@@ -85,6 +88,18 @@ def test_a_submission_that_a_person_wrote_on_is_left_alone(tree, cli, refuses):
 
 
 def test_a_date_is_a_date(refuses):
-    assert refuses("submit", "baseline", "--date", "yesterday") == (
-        "--date yesterday is no date; write it like 2026-04-05\n"
+    for date in ("yesterday", "20260405", "2026-W01-1"):
+        assert refuses("submit", "baseline", "--date", date) == (
+            f"{date} is no date; write it like 2026-04-05\n"
+        )
+
+
+def test_techniques_of_a_folder_travel_with_the_recipe_that_needs_them(tree, cli):
+    mine = technique("# @fill main.finish\nlog(h, 1)\n")
+    folder = tree({"mine": {"a": mine}, "x.yaml": "plugins: [mine]\ntechniques: {a: }\n"})
+    assert cli("submit", "x.yaml", "--date", "2026-04-05").exit_code == 0
+    home = folder / "records" / "track_10min_16mb" / "2026-04-05_x"
+    shutil.rmtree(folder / "mine")
+    assert (
+        cli(home / "recipe.yaml", "--stdout").stdout_bytes == (home / "train_gpt.py").read_bytes()
     )

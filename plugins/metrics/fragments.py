@@ -55,6 +55,10 @@ record(
 )
 
 
+# @fill train.before_validation
+validation_started = time.perf_counter()
+
+
 # @fill train.validated
 record(
     h,
@@ -63,7 +67,7 @@ record(
     step=step,
     val_loss=val_loss,
     val_bpb=val_bpb,
-    elapsed_ms=elapsed,
+    elapsed_ms=1000 * (time.perf_counter() - validation_started),
 )
 
 
@@ -79,7 +83,7 @@ record_weights(h, "averaged", model)
 record(
     h,
     "artifact",
-    bytes_raw=raw,
+    bytes_raw=len(raw),
     bytes_model=len(data),
     bytes_code=code,
     bytes_total=len(data) + code,

@@ -17,10 +17,24 @@ def artifact_bytes(shapes: dict, settings: dict) -> tuple[int, int]:
     return int(0.91 * least), int(0.923 * most)
 
 
+def misfit(settings: dict) -> str:
+    """What keeps these settings from running together; empty where nothing does."""
+    if settings["model_dim"] % (2 * settings["num_heads"]):
+        return "model_dim is no even multiple of num_heads"
+    if settings["num_heads"] % settings["num_kv_heads"]:
+        return "num_heads is no multiple of num_kv_heads"
+    if int(settings["mlp_mult"] * settings["model_dim"]) < 1:
+        return "mlp_mult leaves the MLP no hidden unit"
+    if settings["train_batch_tokens"] % (8 * settings["train_seq_len"]):
+        return "train_batch_tokens is no multiple of 8 x train_seq_len"
+    return ""
+
+
 host = Host(
     __name__,
     env_prefix="",
     artifact_bytes=artifact_bytes,
+    misfit=misfit,
     smoke={
         "MODEL_DIM": "64",
         "NUM_HEADS": "4",
@@ -55,11 +69,13 @@ host = Host(
         ),
         *grouped(
             "model",
-            Hyperparameter("num_layers", 9, "transformer blocks", minimum=1),
-            Hyperparameter("model_dim", 512, "width of the stream", minimum=2),
-            Hyperparameter("num_heads", 8, "query heads", minimum=1),
-            Hyperparameter("num_kv_heads", 4, "key and value heads", minimum=1),
-            Hyperparameter("mlp_mult", 2.0, "hidden width over model_dim", minimum=0),
+            Hyperparameter("num_layers", 9, "transformer blocks", minimum=1, maximum=256),
+            Hyperparameter("model_dim", 512, "width of the stream", minimum=2, maximum=16384),
+            Hyperparameter("num_heads", 8, "query heads", minimum=1, maximum=1024),
+            Hyperparameter("num_kv_heads", 4, "key and value heads", minimum=1, maximum=1024),
+            Hyperparameter(
+                "mlp_mult", 2.0, "hidden width over model_dim", minimum=0.01, maximum=64
+            ),
             Hyperparameter("tie_embeddings", True, "one matrix embeds and predicts"),
             Hyperparameter(
                 "tied_embed_init_std", 0.005, "spread of a tied embedding at init", minimum=0
@@ -80,7 +96,7 @@ host = Host(
             Hyperparameter("train_batch_tokens", 524288, "tokens of a step", minimum=1),
             Hyperparameter("train_seq_len", 1024, "tokens of a sequence", minimum=1),
             Hyperparameter("grad_clip_norm", 0.0, "of all gradients; 0: no clip", minimum=0),
-            Hyperparameter("seed", 1337, "of initialisation"),
+            Hyperparameter("seed", 1337, "of initialisation", minimum=0, maximum=2**32 - 1),
         ),
         *grouped(
             "optimizers",
@@ -93,8 +109,8 @@ host = Host(
             Hyperparameter("muon_momentum_warmup_start", 0.85, "at step 0", minimum=0, maximum=1),
             Hyperparameter("muon_momentum_warmup_steps", 500, "from one to the other", minimum=0),
             Hyperparameter("muon_backend_steps", 5, "Newton-Schulz iterations", minimum=0),
-            Hyperparameter("beta1", 0.9, "of Adam", minimum=0, maximum=1),
-            Hyperparameter("beta2", 0.95, "of Adam", minimum=0, maximum=1),
+            Hyperparameter("beta1", 0.9, "of Adam", minimum=0, maximum=0.99999),
+            Hyperparameter("beta2", 0.95, "of Adam", minimum=0, maximum=0.99999),
             Hyperparameter("adam_eps", 1e-8, "of Adam", minimum=0),
         ),
         *grouped(

@@ -4,7 +4,8 @@
 
 def shard_files(h: Hyperparameters, split: str) -> list[Path]:
     """The shards of "train" or "val", by name."""
-    files = sorted(Path(h.data_path).glob(f"fineweb_{split}_*.bin"))
+    found = sorted(Path(h.data_path).glob(f"fineweb_{split}_*.bin"))
+    files = [path for path in found if path.is_file()]
     if not files:
         stop(f"no {split} shards: nothing matches {h.data_path}/fineweb_{split}_*.bin (DATA_PATH)")
     return files
@@ -75,7 +76,10 @@ class ByteCounts:
     def __init__(self, h: Hyperparameters):
         if not Path(h.tokenizer_path).is_file():
             stop(f"no tokenizer at {h.tokenizer_path} (TOKENIZER_PATH)")
-        pieces = sentencepiece.SentencePieceProcessor(model_file=str(h.tokenizer_path))
+        try:
+            pieces = sentencepiece.SentencePieceProcessor(model_file=str(h.tokenizer_path))
+        except (RuntimeError, OSError):
+            stop(f"{h.tokenizer_path} is no SentencePiece model (TOKENIZER_PATH)")
         size = pieces.vocab_size()
         if size != h.vocab_size:
             stop(f"{h.tokenizer_path} has {size} pieces, not {h.vocab_size} (VOCAB_SIZE)")

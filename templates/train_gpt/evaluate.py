@@ -21,25 +21,38 @@ def evaluate(h: Hyperparameters, forward, validation: Validation) -> tuple[float
         nats += nll.double().sum()
         size += validation.byte_counts(ids, targets).double().sum()
         count += nll.numel()
-    sums = torch.stack((nats, size, count))
+    return per_token_and_byte(h, torch.stack((nats, size, count)))
+
+
+def per_token_and_byte(h: Hyperparameters, sums: Tensor) -> tuple[float, float]:
+    """Nats per token and bits per byte from this process's sums of nats, bytes and tokens."""
     if h.world_size > 1:
         dist.all_reduce(sums)
     nats, size, count = sums.tolist()
     return nats / count, nats / math.log(2) / size
 
 
+# @scope functions like evaluate(h, forward, validation) -> nats per token, bits per byte
+# @slot evaluate.functions
+
+
+def score(h: Hyperparameters, label: str, evaluation, model: GPT, forward, validation) -> None:
+    """One evaluation, timed and logged under its label."""
+    synchronize(h)
+    started = time.perf_counter()
+    val_loss, val_bpb = evaluation(h, forward, validation)
+    synchronize(h)
+    elapsed = 1000 * (time.perf_counter() - started)
+    log(h, f"{label} val_loss:{val_loss:.4f} val_bpb:{val_bpb:.4f} eval_time:{elapsed:.0f}ms")
+    log(h, f"{label}_exact val_loss:{val_loss:.8f} val_bpb:{val_bpb:.8f}")
+    # @scope h, model, label, val_loss (nats per token), val_bpb, elapsed (ms)
+    # @slot evaluate.scored
+
+
 def evaluate_stages(h: Hyperparameters, model: GPT, forward, validation: Validation) -> None:
     """Score the model as read back from its artifact, each way that was composed."""
-    stages = [(f"final_int8_{CODEC}_roundtrip", evaluate)]
+    stages = [(f"final_{QUANTIZER}_{CODEC}_roundtrip", evaluate)]
     # @scope h, model, forward, validation, stages (label, function like evaluate): append, rewrite
     # @slot evaluate.stages
-    for label, score in stages:
-        synchronize(h)
-        started = time.perf_counter()
-        val_loss, val_bpb = score(h, forward, validation)
-        synchronize(h)
-        elapsed = 1000 * (time.perf_counter() - started)
-        log(h, f"{label} val_loss:{val_loss:.4f} val_bpb:{val_bpb:.4f} eval_time:{elapsed:.0f}ms")
-        log(h, f"{label}_exact val_loss:{val_loss:.8f} val_bpb:{val_bpb:.8f}")
-        # @scope h, model, label, val_loss (nats per token), val_bpb, elapsed (ms)
-        # @slot evaluate.scored
+    for label, evaluation in stages:
+        score(h, label, evaluation, model, forward, validation)

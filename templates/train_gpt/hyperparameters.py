@@ -8,7 +8,7 @@ def stop(message: str) -> None:
     sys.exit(2)
 
 
-def env(name: str, default, choices: tuple = (), settled: bool = False):
+def env(name: str, default, least=None, most=None, choices=(), settled=False):
     """The environment's `name`, read as the type of `default`; `default` where it is not set.
 
     A `settled` value was decided when this file was composed: it can be confirmed, not changed.
@@ -26,7 +26,15 @@ def env(name: str, default, choices: tuple = (), settled: bool = False):
     except (KeyError, ValueError):
         stop(f"{name}={text} does not read as {type(default).__name__}; unset, it is {default}")
     if choices and value not in choices:
-        stop(f"{name}={text} is none of {', '.join(map(str, choices))}")
+        stop(f"{name}={text} is none of {', '.join(choices)}")
+    for item in value if isinstance(value, tuple) else (value,):
+        # written so that nan, which compares to nothing, is refused as well
+        if (
+            item != item
+            or not (least is None or item >= least)
+            or not (most is None or item <= most)
+        ):
+            stop(f"{name}={text} is out of range: {least} to {most}")
     if settled and value != default:
         stop(f"{name}={text}, but this file was composed with {name}={int(default)}: recompose it")
     return value
@@ -39,9 +47,9 @@ class Hyperparameters:
     # @slot hyperparameters
 
     # this process among its peers, as torchrun sets them
-    rank = int(os.environ.get("RANK", 0))
-    local_rank = int(os.environ.get("LOCAL_RANK", 0))
-    world_size = int(os.environ.get("WORLD_SIZE", 1))
+    rank = env("RANK", 0)
+    local_rank = env("LOCAL_RANK", 0)
+    world_size = env("WORLD_SIZE", 1, least=1)
     # a step is 8 micro-batches however many processes share them: all see the same data
     grad_accum_steps = 8 // world_size
     device = torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")

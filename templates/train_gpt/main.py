@@ -28,6 +28,17 @@ def start(h: Hyperparameters) -> None:
         dist.init_process_group("nccl" if h.device.type == "cuda" else "gloo")
 
 
+def finish(h: Hyperparameters) -> None:
+    """Leave together: no process is to be stopped while another still writes."""
+    if h.world_size > 1:
+        dist.barrier()
+        dist.destroy_process_group()
+        if h.device.type == "cpu":
+            # a thread of gloo may outlive the interpreter, and abort the process as it ends
+            sys.stdout.flush()
+            os._exit(0)
+
+
 def main() -> None:
     h = Hyperparameters()
     start(h)
@@ -59,8 +70,7 @@ def main() -> None:
     evaluate_stages(h, model, forward, validation)
     # @scope h, model, validation: everything has been logged
     # @slot main.finish
-    if h.world_size > 1:
-        dist.destroy_process_group()
+    finish(h)
 
 
 if __name__ == "__main__":

@@ -29,18 +29,21 @@ class CastedLinear(nn.Linear):
         return y
 
 
-# @scope h, T, device; d = head width; returns cos, sin (T, 1, d / 2), float32
+# @scope h, T, the most positions; returns cos, sin (T, 1, d / 2), float32, for d dimensions
 # @part rotary.tables
-def rotary_tables(h: Hyperparameters, T: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def rotary_tables(h: Hyperparameters, T: int) -> tuple[Tensor, Tensor]:
     """Cosine and sine of every position times every frequency (RoPE, arXiv:2104.09864)."""
+    # @scope h; assign d, how many dimensions of a head are rotated
+    # @part rotary.dims
     d = h.model_dim // h.num_heads
-    frequency = h.rope_base ** (-torch.arange(0, d, 2, dtype=torch.float32, device=device) / d)
-    position = torch.arange(T, dtype=torch.float32, device=device)
+    # @endpart
+    frequency = h.rope_base ** (-torch.arange(0, d, 2, dtype=torch.float32) / d)
+    position = torch.arange(T, dtype=torch.float32)
     if h.rope_bf16_tables and h.precision == "bf16":
         # positions above 256 collapse onto their neighbours: the public baseline ran like this
-        frequency, position = frequency.bfloat16(), position.bfloat16()
+        frequency, position = frequency.bfloat16().float(), position.bfloat16().float()
     angle = torch.outer(position, frequency)[:, None]
-    return angle.cos().float(), angle.sin().float()
+    return angle.cos(), angle.sin()
 
 
 # @endpart
@@ -162,10 +165,17 @@ class GPT(nn.Module):
         super().__init__()
         self.h = h
         self.tok_emb = nn.Embedding(h.vocab_size, h.model_dim)
-        self.skip_weights = nn.Parameter(torch.ones(h.num_layers // 2, h.model_dim))
+        # @scope self, h; the skips are counted next, from self.plan()
+        # @slot layers.init
+        self.skip_weights = nn.Parameter(torch.ones(min(map(len, self.plan())), h.model_dim))
+        # @scope self, h, self.skip_weights (skips, D)
+        # @slot layers.skip_init
         self.blocks = nn.ModuleList([Block(h, layer) for layer in range(h.num_layers)])
         if not h.tie_embeddings:
             self.lm_head = CastedLinear(h.model_dim, h.vocab_size, zero_init=True)
+        # made here, once: a compiler that fused them into the model would round them differently
+        for name, table in zip(("cos", "sin"), rotary_tables(h, h.train_seq_len), strict=True):
+            self.register_buffer(name, table, persistent=False)
         # @scope self, h
         # @slot embed.init
         self.init_weights()
@@ -189,10 +199,18 @@ class GPT(nn.Module):
     # @scope the class body
     # @slot layers.methods
 
+    def plan(self) -> tuple[list[int], list[int]]:
+        """Layer numbers in the order they run, first the encoder's, then the decoder's."""
+        h = self.h
+        # @scope self, h; assign layers, layer numbers in the order they run
+        # @part layers.order
+        layers = list(range(h.num_layers))
+        # @endpart
+        return layers[: len(layers) // 2], layers[len(layers) // 2 :]
+
     def trunk(self, ids: Tensor) -> Tensor:
         """Token ids (B, T) to the last hidden state (B, T, D)."""
-        h = self.h
-        cos, sin = rotary_tables(h, ids.size(1), ids.device)
+        cos, sin = self.cos[: ids.size(1)], self.sin[: ids.size(1)]
         x = self.tok_emb(ids)
         # @scope self, ids (B, T), x (B, T, D): rewrite x
         # @slot embed.tokens
@@ -200,11 +218,7 @@ class GPT(nn.Module):
         # @scope self, ids (B, T), x (B, T, D): rewrite x, which is x0 from here on
         # @slot embed.normed
         x0, skips = x, []
-        # @scope self, h; assign encoder and decoder, lists of layer numbers
-        # @part layers.plan
-        encoder = list(range(h.num_layers // 2))
-        decoder = list(range(h.num_layers // 2, h.num_layers))
-        # @endpart
+        encoder, decoder = self.plan()
         for position, layer in enumerate(encoder + decoder):
             step = position - len(encoder)  # of the decoder; negative in the encoder
             if step >= 0 and skips:
@@ -262,6 +276,23 @@ def make_model(h: Hyperparameters) -> GPT:
     # @scope h, model, freshly initialised
     # @slot model.ready
     return model
+
+
+def parameter_kinds(model: GPT) -> dict[str, str]:
+    """What each parameter is, by the module that owns it: embedding, head, matrix or scalar."""
+    kinds = {}
+    for module_name, module in model.named_modules():
+        for name, _ in module.named_parameters(recurse=False):
+            full = f"{module_name}.{name}" if module_name else name
+            if isinstance(module, nn.Embedding):
+                kinds[full] = "embedding"
+            elif isinstance(module, CastedLinear):
+                kinds[full] = "head" if module_name == "lm_head" else "matrix"
+            else:
+                kinds[full] = "scalar"
+    # @scope model, kinds (name -> embedding, head, matrix or scalar): rewrite it
+    # @slot model.kinds
+    return kinds
 
 
 def autocast(h: Hyperparameters) -> torch.autocast:

@@ -26,7 +26,10 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(self, h: Hyperparameters, params: list[nn.Parameter], lr: float, momentum: float):
-        super().__init__(params, dict(lr=lr, momentum=momentum))
+        defaults = {"lr": lr, "momentum": momentum}
+        # @scope self, h, defaults of a parameter group: rewrite it
+        # @slot muon.init
+        super().__init__(params, defaults)
         self.h = h
         self.orthogonalize = compiled(h, orthogonalize)
         self.dtype = torch.float32 if h.precision == "fp32" else torch.bfloat16
@@ -70,38 +73,26 @@ class Muon(torch.optim.Optimizer):
 
 
 def make_optimizers(h: Hyperparameters, model: GPT) -> list[torch.optim.Optimizer]:
-    """Embeddings, the untied head, matrices and everything else, each with its own rate.
-
-    What a parameter is follows from the module that owns it, so none is forgotten.
-    """
-    embeddings, heads, matrices, scalars = [], [], [], []
-    for module_name, module in model.named_modules():
-        for p in module.parameters(recurse=False):
-            if isinstance(module, nn.Embedding):
-                embeddings.append(p)
-            elif module_name == "lm_head":
-                heads.append(p)
-            elif isinstance(module, CastedLinear):
-                matrices.append(p)
-            else:
-                scalars.append(p)
-
-    # @scope h, model, embeddings, heads, matrices, scalars, lists of parameters: move them
+    """Adam for embeddings, an untied head and scalars, Muon for matrices, each at its own rate."""
+    groups = {"embedding": [], "head": [], "matrix": [], "scalar": []}
+    kinds = parameter_kinds(model)
+    for name, p in model.named_parameters():
+        groups[kinds[name]].append(p)
+    # @scope h, model, kinds, groups (kind -> parameters): move them
     # @slot optimizer.groups
 
-    def adam(params: list[nn.Parameter], lr: float) -> torch.optim.Optimizer:
-        # @scope h, params, lr; return an optimizer of them
+    def adam(kind: str, lr: float) -> torch.optim.Optimizer:
+        betas, fused = (h.beta1, h.beta2), h.device.type == "cuda"
+        # @scope h, kind, groups, lr, betas, fused; return an optimizer of groups[kind]
         # @part optimizer.adam
-        return torch.optim.Adam(
-            params, lr, (h.beta1, h.beta2), h.adam_eps, fused=h.device.type == "cuda"
-        )
+        return torch.optim.Adam(groups[kind], lr, betas, h.adam_eps, fused=fused)
         # @endpart
 
     optimizers = [
-        adam(embeddings, h.tied_embed_lr if h.tie_embeddings else h.embed_lr),
-        *([adam(heads, h.head_lr)] if heads else []),
-        Muon(h, matrices, h.matrix_lr, h.muon_momentum),
-        adam(scalars, h.scalar_lr),
+        adam("embedding", h.tied_embed_lr if h.tie_embeddings else h.embed_lr),
+        *([] if h.tie_embeddings else [adam("head", h.head_lr)]),
+        Muon(h, groups["matrix"], h.matrix_lr, h.muon_momentum),
+        adam("scalar", h.scalar_lr),
     ]
     # @scope h, model, optimizers: append to it
     # @slot optimizer.more

@@ -2,105 +2,127 @@
 # Quantise and serialise
 
 
-def keeps_float32(model: GPT) -> set[str]:
-    """Parameters that are neither embeddings nor matrices: few numbers, each of much weight."""
-    kept = set()
-    for module_name, module in model.named_modules():
-        if not isinstance(module, nn.Embedding | CastedLinear):
-            prefix = f"{module_name}." if module_name else ""
-            kept.update(prefix + name for name, _ in module.named_parameters(recurse=False))
-    return kept
+# @scope assign QUANTIZER, the word for it in log lines
+# @part quantize.label
+QUANTIZER = "int8"
+# @endpart
 
 
-def quantize_rows(h: Hyperparameters, w: Tensor, bits: int) -> tuple[Tensor, Tensor]:
-    """A matrix (r, c) as integers (r, c) int8 and the step of each row (r,) float16."""
-    top = 2 ** (bits - 1) - 1
-    w = w.float()
-    # @scope h, w (r, c) float32, bits, top (largest integer); assign scale (r,) float32
+def clipped(h: Hyperparameters, w: Tensor, top: int, kind: str) -> list[tuple[Tensor, Tensor]]:
+    """Ways to fit the rows of w (r, c) to integers from -top to top: w clipped, and steps (r,)."""
+    # @scope h, w (r, c) float32, top, kind of parameter; return pairs of w and scale (r,) to try
     # @part quantize.scales
     clip = torch.quantile(w.abs(), h.int8_clip_percentile / 100, dim=1)
-    w = w.clamp(-clip[:, None], clip[:, None])
     # a floor of one step per unit, as in the public baseline, is a coarse grid for small rows
-    scale = (clip / top).clamp_min(1 / top if h.quant_scale_floor else 1e-12)
+    scale = (clip / top).clamp_min(1 / top if h.quant_scale_floor else 0)
+    return [(w.clamp(-clip[:, None], clip[:, None]), scale)]
     # @endpart
-    stored = scale.to(torch.float16)
-    if not h.quant_unrounded_scale:
-        scale = stored.float().clamp_min(1e-12)
-    # @scope h, w (r, c) float32, scale (r,) float32, bits, top; assign q (r, c), whole numbers
-    # @part quantize.solve
-    q = torch.round(w / scale[:, None]).clamp(-top, top)
-    # @endpart
-    return q.to(torch.int8), stored
 
 
-def quantize(h: Hyperparameters, model: GPT) -> dict:
-    """The state dict as an artifact: large matrices as integers, the rest as floats."""
-    kept = keeps_float32(model)
-    state = {name: t.detach().cpu() for name, t in model.state_dict().items()}
-    # @scope h, model, state (name -> tensor on the CPU): rewrite the tensors
-    # @slot quantize.before
-    out = {
-        "__quant_format__": "int8_clean_per_row_v1",
-        "quantized": {},
-        "scales": {},
-        "dtypes": {},
-        "passthrough": {},
-        "qmeta": {},
-        "passthrough_orig_dtypes": {},
-    }
-    for name, t in state.items():
-        dtype = str(t.dtype).removeprefix("torch.")
-        # @scope h, name, t, kept; assign bits, 0 for a tensor that stays a float
-        # @part quantize.classes
-        bits = 8 if t.is_floating_point() and t.numel() > h.int8_keep_float_max_numel else 0
+def quantize_rows(
+    h: Hyperparameters, name: str, w: Tensor, kind: str, bits: int, hessians: dict[str, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Integers (r, c) int8 and the step of each row (r,) float16 that come closest to w (r, c)."""
+    top, tries, whole = 2 ** (bits - 1) - 1, [], w
+    for w, scale in clipped(h, whole, top, kind):
+        stored = scale.to(torch.float16).clamp_min(2**-24)  # the least that float16 holds
+        scale = scale.clamp_min(2**-24) if h.quant_unrounded_scale else stored.float()
+        # @scope h, name, w (r, c) and scale (r,) float32, top, hessians; assign q, whole numbers
+        # @part quantize.solve
+        q = torch.round(w / scale[:, None]).clamp(-top, top)
         # @endpart
-        if not bits and name in kept:
-            out["passthrough"][name] = t.float()
-        elif not bits and t.is_floating_point():
-            out["passthrough"][name] = t.to(torch.float16)
-            out["passthrough_orig_dtypes"][name] = dtype
-        elif not bits:
-            out["passthrough"][name] = t
+        error = (q * stored.float()[:, None] - whole).square().mean().item()
+        tries.append((error, q.to(torch.int8), stored))
+    _, q, stored = min(tries, key=lambda one: one[0])
+    return q, stored
+
+
+def quantize(h: Hyperparameters, model: GPT) -> dict[str, Tensor | tuple[Tensor, Tensor]]:
+    """Each tensor of the state dict as it is stored: integers with scales, or floats."""
+    kinds, hessians, stored = parameter_kinds(model), {}, {}
+    # @scope h, model, hessians (name -> what a matrix reads, x xT): fill it
+    # @slot quantize.calibrate
+    state = {name: t.detach().cpu() for name, t in model.state_dict().items()}
+    # @scope h, model, kinds, state (name -> tensor on the CPU): rewrite the tensors
+    # @slot quantize.before
+    for name, t in state.items():
+        kind = kinds.get(name, "scalar")
+        large = t.is_floating_point() and t.numel() > h.int8_keep_float_max_numel
+        if large:
+            # @scope h, name, t, kind; assign bits of its integers
+            # @part quantize.bits
+            bits = 8
+            # @endpart
+            rows = t.float().view(len(t) if t.ndim == 2 else 1, -1)
+            q, scale = quantize_rows(h, name, rows, kind, bits, hessians)
+            stored[name] = q.view_as(t), scale
+        elif t.is_floating_point():
+            # @scope h, name, t, kind; assign kept, the tensor as it is stored
+            # @part quantize.keep
+            kept = t.float() if kind == "scalar" else t.to(torch.float16)
+            # @endpart
+            stored[name] = kept
         else:
-            # a vector is one row with one scale
-            q, scale = quantize_rows(h, t.view(len(t) if t.ndim == 2 else 1, -1), bits)
-            out["quantized"][name] = q.view_as(t)
-            out["scales"][name] = scale
-            out["dtypes"][name] = dtype
-            out["qmeta"][name] = {"scheme": "per_row", "axis": 0}
-    # @scope h, model, state, out: rewrite out
+            stored[name] = t
+    # @scope h, model, state, stored (name -> tensor, or integers and scales): rewrite it
     # @slot quantize.after
-    return out
+    return stored
 
 
-def dequantize(h: Hyperparameters, artifact: dict) -> dict[str, Tensor]:
-    """The state dict that the artifact stands for, each tensor in the type it trained in."""
+def dequantize(stored: dict, model: GPT) -> dict[str, Tensor]:
+    """The state dict that an artifact stands for, each tensor in the model's own type."""
     state = {}
-    for name, q in artifact["quantized"].items():
-        rows = q.view(len(q) if q.ndim == 2 else 1, -1).float()
-        w = rows * artifact["scales"][name].float()[:, None]
-        state[name] = w.view_as(q).to(getattr(torch, artifact["dtypes"][name]))
-    for name, t in artifact["passthrough"].items():
-        dtype = artifact["passthrough_orig_dtypes"].get(name)
-        state[name] = t.to(getattr(torch, dtype)) if dtype else t
-    # @scope h, artifact, state (name -> tensor): rewrite state
+    for name, t in model.state_dict().items():
+        value = stored[name]
+        if isinstance(value, tuple):
+            q, scale = value
+            rows = q.view(len(scale), -1).float() * scale.float()[:, None]
+            value = rows.view_as(q)
+        state[name] = value.to(t.dtype)
+    # @scope stored, model, state (name -> tensor): rewrite state
     # @slot dequantize.after
     return state
 
 
-# @scope offers CODEC, encode(dict) -> (bytes, their number before compression), decode(bytes)
+# @scope stored (name -> tensor, or integers and scales), state (name -> tensor as trained)
+# @part artifact.container
+def pack(stored: dict, state: dict[str, Tensor]) -> dict:
+    """The public baseline's dictionary: integers, scales and floats apart, types beside them."""
+    types = {name: str(t.dtype).removeprefix("torch.") for name, t in state.items()}
+    rows = {name: value for name, value in stored.items() if isinstance(value, tuple)}
+    floats = {name: value for name, value in stored.items() if name not in rows}
+    return {
+        "__quant_format__": "int8_clean_per_row_v1",
+        "quantized": {name: q for name, (q, _) in rows.items()},
+        "scales": {name: scale for name, (_, scale) in rows.items()},
+        "dtypes": {name: types[name] for name in rows},
+        "passthrough": floats,
+        "qmeta": {name: {"scheme": "per_row", "axis": 0} for name in rows},
+        "passthrough_orig_dtypes": {
+            name: types[name] for name, t in floats.items() if t.dtype == torch.float16
+        },
+    }
+
+
+def unpack(artifact: dict) -> dict:
+    rows = {name: (q, artifact["scales"][name]) for name, q in artifact["quantized"].items()}
+    return {**rows, **artifact["passthrough"]}
+
+
+# @endpart
+
+
+# @scope offers CODEC, compress(bytes) -> bytes and decompress(bytes) -> bytes
 # @part artifact.codec
 CODEC = "zlib"
 
 
-def encode(artifact: dict) -> tuple[bytes, int]:
-    buffer = io.BytesIO()
-    torch.save(artifact, buffer)
-    return zlib.compress(buffer.getvalue(), level=9), buffer.tell()
+def compress(data: bytes) -> bytes:
+    return zlib.compress(data, level=9)
 
 
-def decode(data: bytes) -> dict:
-    return torch.load(io.BytesIO(zlib.decompress(data)), map_location="cpu", weights_only=True)
+def decompress(data: bytes) -> bytes:
+    return zlib.decompress(data)
 
 
 # @endpart
@@ -112,25 +134,32 @@ def tensor_bytes(tensors) -> int:
 
 def write_artifact(h: Hyperparameters, model: GPT) -> Path:
     """Quantise, compress and write the model; log every size that counts."""
-    path = Path("final_model.int8.ptz")
-    artifact = quantize(h, model)
-    data, raw = encode(artifact)
+    path = Path(f"final_model.{QUANTIZER}.ptz")
+    stored = quantize(h, model)
+    # @scope h, model, stored; assign raw, the artifact's bytes before compression, and data, after
+    # @part artifact.encode
+    buffer = io.BytesIO()
+    torch.save(pack(stored, model.state_dict()), buffer)
+    raw, data = buffer.getvalue(), compress(buffer.getvalue())
+    # @endpart
     code = len(Path(__file__).read_bytes())
     if h.rank == 0:
         path.write_bytes(data)
         torch.save(model.state_dict(), "final_model.pt")
         before = tensor_bytes(model.state_dict().values())
-        stored = (artifact["quantized"], artifact["scales"], artifact["passthrough"])
-        payload = tensor_bytes(t for tensors in stored for t in tensors.values())
-        log(h, f"Serialized model: {Path('final_model.pt').stat().st_size} bytes")
+        parts = (value if isinstance(value, tuple) else (value,) for value in stored.values())
+        payload = tensor_bytes(t for part in parts for t in part)
+        uncompressed = Path("final_model.pt").stat().st_size
+        log(h, f"Serialized model: {uncompressed} bytes")
         log(h, f"Code size: {code} bytes")
+        log(h, f"Total submission size: {uncompressed + code} bytes")
         log(
             h,
-            f"Serialized model int8+{CODEC}: {len(data)} bytes "
-            f"(payload:{payload} raw_torch:{raw} payload_ratio:{before / payload:.2f}x)",
+            f"Serialized model {QUANTIZER}+{CODEC}: {len(data)} bytes "
+            f"(payload:{payload} raw_torch:{len(raw)} payload_ratio:{before / payload:.2f}x)",
         )
-        log(h, f"Total submission size int8+{CODEC}: {len(data) + code} bytes")
-    # @scope h, model, artifact, data (bytes), raw (bytes before compression), code (bytes)
+        log(h, f"Total submission size {QUANTIZER}+{CODEC}: {len(data) + code} bytes")
+    # @scope h, model, stored, raw and data (bytes), code (a number of bytes)
     # @slot artifact.written
     if h.world_size > 1:
         dist.barrier()
@@ -139,6 +168,11 @@ def write_artifact(h: Hyperparameters, model: GPT) -> Path:
 
 def read_artifact(h: Hyperparameters, model: GPT, path: Path) -> None:
     """Put the weights that the file holds into the model: what is scored is what is shipped."""
-    model.load_state_dict(dequantize(h, decode(path.read_bytes())), strict=True)
+    data = path.read_bytes()
+    # @scope data, the file's bytes; assign stored as quantize returned it
+    # @part artifact.decode
+    stored = unpack(torch.load(io.BytesIO(decompress(data)), "cpu", weights_only=True))
+    # @endpart
+    model.load_state_dict(dequantize(stored, model), strict=True)
     # @scope h, model, with the artifact's weights
     # @slot artifact.read

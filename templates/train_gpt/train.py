@@ -27,17 +27,22 @@ class Clock:
         return self.before + 1000 * (time.perf_counter() - self.started)
 
 
-def lr_scale(h: Hyperparameters, step: int, elapsed: float) -> float:
-    """What every learning rate is multiplied by at this step, `elapsed` ms into training."""
-    # @scope h, step, elapsed (ms); return the multiplier
+def fraction_done(h: Hyperparameters, step: int, elapsed: float, cap: float) -> float:
+    """Of training, from 0 to 1: by time where there is a cap, else by steps."""
+    return elapsed / cap if cap < math.inf else step / max(h.iterations, 1)
+
+
+def lr_scale(h: Hyperparameters, step: int, elapsed: float, cap: float) -> float:
+    """What rates are multiplied by at this step, `elapsed` of `cap` ms into training."""
+    # @scope h, step, elapsed and cap (ms; cap may be infinite); return the multiplier
     # @part schedule.lr
     if h.warmdown_iters <= 0:
         return 1.0
-    if h.max_wallclock_seconds <= 0:
+    if cap == math.inf:
         return min(1.0, max(0.0, (h.iterations - step) / h.warmdown_iters))
     # the last warmdown_iters steps, told by the time they are going to take
     warmdown = h.warmdown_iters * elapsed / max(step, 1)
-    remaining = max(0.0, 1000 * h.max_wallclock_seconds - elapsed)
+    remaining = max(0.0, cap - elapsed)
     return remaining / warmdown if remaining <= warmdown else 1.0
     # @endpart
 
@@ -87,13 +92,13 @@ def mean_over_processes(h: Hyperparameters, value: Tensor) -> float:
     return total.item() / h.world_size
 
 
-def any_process(h: Hyperparameters, flag: bool) -> bool:
-    """Whether the flag is up anywhere, so that all processes take the same turn."""
+def latest(h: Hyperparameters, elapsed: float) -> float:
+    """The time of the slowest process, so that all of them keep to one schedule."""
     if h.world_size == 1:
-        return flag
-    raised = torch.tensor(int(flag), device=h.device)
-    dist.all_reduce(raised, op=dist.ReduceOp.MAX)
-    return bool(raised.item())
+        return elapsed
+    most = torch.tensor(elapsed, dtype=torch.float64, device=h.device)
+    dist.all_reduce(most, op=dist.ReduceOp.MAX)
+    return most.item()
 
 
 def update(optimizers: list[torch.optim.Optimizer]) -> None:
@@ -132,27 +137,27 @@ def train(h: Hyperparameters, model: GPT, forward, validation: Validation) -> No
     cap = 1000 * h.max_wallclock_seconds if h.max_wallclock_seconds > 0 else math.inf
     # @scope h, model, forward, optimizers, loader, cap (ms): rewrite cap; the clock starts next
     # @slot train.before_clock
-    step, capped, clock = 0, False, Clock(h)
+    step, elapsed, clock = 0, 0.0, Clock(h)  # elapsed: ms of training, alike in all processes
     while True:
-        last = step == h.iterations or capped
+        last = step == h.iterations or elapsed >= cap
         if last or (h.val_loss_every > 0 and step % h.val_loss_every == 0):
-            elapsed = clock.pause()
+            clock.pause()
+            # @scope h, model, step; the training clock stands still
+            # @slot train.before_validation
             val_loss, val_bpb = evaluate(h, forward, validation)
-            average = elapsed / max(step, 1)
             log(
                 h,
                 f"step:{step}/{h.iterations} val_loss:{val_loss:.4f} val_bpb:{val_bpb:.4f} "
-                f"train_time:{elapsed:.0f}ms step_avg:{average:.2f}ms",
+                f"train_time:{elapsed:.0f}ms step_avg:{elapsed / max(step, 1):.2f}ms",
             )
-            # @scope h, model, step, val_loss (nats per token), val_bpb, elapsed (ms)
+            # @scope h, model, step, val_loss (nats per token), val_bpb
             # @slot train.validated
             clock.resume()
         if last:
             break
-        elapsed = clock.elapsed()
-        # @scope h, model, optimizers, step, elapsed (ms): what changes between steps
+        # @scope h, model, optimizers, step, elapsed and cap (ms): what changes between steps
         # @slot schedule.step
-        scale, momentum = lr_scale(h, step, elapsed), muon_momentum(h, step)
+        scale, momentum = lr_scale(h, step, elapsed, cap), muon_momentum(h, step)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["base_lr"] * scale
@@ -167,8 +172,8 @@ def train(h: Hyperparameters, model: GPT, forward, validation: Validation) -> No
         step += 1
         # @scope h, model, optimizers, step (now counting this one), scale, loss () of this process
         # @slot train.after_step
-        elapsed = clock.elapsed()
-        capped = cap < math.inf and any_process(h, elapsed >= cap)
+        elapsed = latest(h, clock.elapsed()) if cap < math.inf else clock.elapsed()
+        capped = elapsed >= cap
         if h.train_log_every > 0 and (step <= 10 or step % h.train_log_every == 0 or capped):
             train_loss = mean_over_processes(h, loss)
             log(
@@ -188,5 +193,5 @@ def train(h: Hyperparameters, model: GPT, forward, validation: Validation) -> No
             f"peak memory allocated: {torch.cuda.max_memory_allocated() >> 20} MiB "
             f"reserved: {torch.cuda.max_memory_reserved() >> 20} MiB",
         )
-    # @scope h, model, optimizers, step: after the last step, before quantisation
+    # @scope h, model, forward, optimizers, validation, step: after the last step
     # @slot train.end
