@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -81,19 +82,26 @@ def register_tracks():
             },
         },
     )
-    venv.create(folder / "venv", with_pip=True)
-    python = folder / "venv" / "bin" / "python"
-    # what this Python has, and the checkout, seen from there
-    [site] = (folder / "venv" / "lib").glob("python*/site-packages")
-    here = [path for path in sys.path if "site-packages" in path]
-    (site / "here.pth").write_text("".join(f"{path}\n" for path in [*here, str(ROOT)]))
-    install = [python, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
-    done = subprocess.run([*install, folder / "package"], capture_output=True, text=True)
-    if done.returncode:  # hatchling is not among the packages here: build in isolation
-        install.remove("--no-build-isolation")
-        done = subprocess.run([*install, folder / "package"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    python = new_environment(folder / "venv", [ROOT])
+    install(python, folder / "package")
     return python
+
+
+def new_environment(folder: Path, seen: list[Path]) -> Path:
+    """The Python of a new environment that sees what this one has, and the folders `seen`."""
+    venv.create(folder, with_pip=True)
+    [site] = (folder / "lib").glob("python*/site-packages")
+    here = [path for path in sys.path if "site-packages" in path]
+    (site / "here.pth").write_text("".join(f"{path}\n" for path in [*here, *map(str, seen)]))
+    return folder / "bin" / "python"
+
+
+def install(python: Path, package: Path) -> None:
+    command = [python, "-m", "pip", "install", "-q", "--no-deps", package]
+    done = subprocess.run([*command, "--no-build-isolation"], capture_output=True, text=True)
+    if done.returncode:  # hatchling is not among the packages here: build in isolation
+        done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def outside(python: Path, *args: str) -> subprocess.CompletedProcess:
@@ -108,6 +116,19 @@ def test_an_installed_package_can_do_all_that_a_built_in_can(elsewhere):
     assert 'log(h, f"volume {h.loud_volume}")' in script.stdout, script.stderr
     assert "shouts" in outside(elsewhere, "list", "--datasets").stdout
     assert "short" in outside(elsewhere, "list", "--tracks").stdout
+
+
+def test_an_installed_wheel_composes_what_the_checkout_composes(tmp_path, cli):
+    ignored = shutil.ignore_patterns(".*", "out", "data", "__pycache__")
+    shutil.copytree(ROOT, tmp_path / "source", ignore=ignored)
+    python = new_environment(tmp_path / "venv", [])
+    install(python, tmp_path / "source")
+    shutil.rmtree(tmp_path / "source")
+    installed = outside(python, "baseline", "--with", "metrics", "--readable", "--stdout")
+    assert installed.stdout == cli("baseline", "--with", "metrics", "--readable", "--stdout").stdout
+    assert outside(python, "list").stdout == cli("list").stdout
+    assert outside(python, "submit", "baseline", "-o", tmp_path / "pr").returncode == 0
+    assert outside(python, "baseline", "--check").returncode == 0
 
 
 def test_one_plugin_may_offer_several_techniques(tree, cli):

@@ -125,6 +125,19 @@ def growth() -> None:
             row(f"a compose that uses all {count}", "", *fresh(command))
 
 
+def sizes() -> None:
+    """Bytes of every bundled recipe's three forms."""
+    from pgolf_compose.build import compose
+    from pgolf_compose.recipe import bundled_recipes
+
+    print("\n| recipe | lines | readable | minified | packed |")
+    print("|---|--:|--:|--:|--:|")
+    for name in bundled_recipes():
+        build = compose(name)
+        forms = [len(build.script.lines), *map(len, (build.script.code, build.minified))]
+        print(f"| {name} | " + " | ".join(f"{n:,}" for n in (*forms, len(build.packed))) + " |")
+
+
 if __name__ == "__main__":
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, median of {TRIES}\n")
     print("| what | median | from, to | goal | memory |")
@@ -132,3 +145,4 @@ if __name__ == "__main__":
     commands()
     phases()
     growth()
+    sizes()
