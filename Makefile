@@ -11,11 +11,11 @@ demo: .venv/ready
 
 ## the tests of CI
 test: .venv/ready
-	$(BIN)/python -m pytest -q -n auto --dist worksteal
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
 ## the same, and every exhaustive sweep
 test-all: .venv/ready
-	$(BIN)/python -m pytest -q -n auto --dist worksteal -m ''
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup -m ''
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -195,3 +195,5 @@ def train(h: Hyperparameters, model: GPT, forward, validation: Validation) -> No
         )
     # @scope h, model, forward, optimizers, validation, step: after the last step
     # @slot train.end
+    # @scope h, model, forward, optimizers, validation, step: put other weights into the model
+    # @slot weights.final

@@ -1,0 +1,17 @@
+"""Run a stretch of layers several times over, from a fraction of training on, with one set of weights."""
+
+from pgolf_compose import Hyperparameter, Technique
+
+technique = Technique(
+    __name__,
+    env_prefix="",
+    source="PR #1394, idea of PR #1204",
+    hyperparameters=(
+        Hyperparameter("num_loops", 2, "more passes over the stretch", minimum=0),
+        Hyperparameter("loop_start", 4, "first layer of the stretch, from 0", minimum=0),
+        Hyperparameter("loop_end", 5, "last layer of the stretch", minimum=0),
+        Hyperparameter(
+            "enable_looping_at", 0.5, "of training, when loops begin", minimum=0, maximum=1
+        ),
+    ),
+)

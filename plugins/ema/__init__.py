@@ -1,0 +1,13 @@
+"""Keep an exponential moving average of the weights, and ship it instead of the last ones."""
+
+from pgolf_compose import Hyperparameter, Technique
+
+technique = Technique(
+    __name__,
+    source="PR #287",
+    switch="EMA_ENABLED",
+    hyperparameters=(
+        Hyperparameter("decay", 0.997, "of the average at each step", minimum=0, maximum=1),
+    ),
+    conflicts={"swa": "each puts its own average in place of the final weights"},
+)

@@ -1,0 +1,15 @@
+"""Round each column so that later ones make up for its error on real inputs (GPTQ)."""
+
+from pgolf_compose import Hyperparameter, Technique
+
+technique = Technique(
+    __name__,
+    source="arXiv:2210.17323; full Hessians from PR #535, embeddings from PR #1394",
+    hyperparameters=(
+        Hyperparameter("calibration_batches", 64, "micro-batches of training data", minimum=1),
+        Hyperparameter(
+            "reserve_seconds", 12.0, "of the training budget, kept for calibration", minimum=0
+        ),
+        Hyperparameter("damp", 0.01, "of the mean curvature, added to all of it", minimum=0),
+    ),
+)

@@ -1,0 +1,80 @@
+# @fill train.before_clock
+cap = max(0.0, cap - 1000 * h.gptq_reserve_seconds)  # calibration reads training data too
+log(h, f"gptq:reserving {h.gptq_reserve_seconds:g} s of the training budget")
+
+
+# @fill modules
+@torch.no_grad()
+def collect_hessians(h: Hyperparameters, model: nn.Module) -> dict[str, Tensor]:
+    """What each large matrix reads: the sum of x xT over calibration tokens, by parameter name.
+
+    A tied embedding is treated as the head that reads the last hidden state. A layer that runs
+    several times adds up all its passes.
+    """
+    started = time.perf_counter()
+    model.eval()
+    hessians: dict[str, Tensor] = {}
+
+    def add(name: str, x: Tensor) -> None:
+        x = x.detach().flatten(0, -2).float()
+        hessians[name] = x.T @ x + hessians.get(name, 0)
+
+    hooks = [
+        module.register_forward_pre_hook(lambda _, args, name=name: add(f"{name}.weight", args[0]))
+        for name, module in model.named_modules()
+        if isinstance(module, CastedLinear) and module.weight.numel() > h.int8_keep_float_max_numel
+    ]
+    loader = Loader(h)
+    for _ in range(h.gptq_calibration_batches):
+        ids, _ = loader.next_batch()
+        hidden = model.trunk(ids)
+        if h.tie_embeddings:
+            add("tok_emb.weight", hidden)
+        else:
+            model.head(hidden)
+    for hook in hooks:
+        hook.remove()
+    for name in sorted(hessians):
+        if h.world_size > 1:
+            dist.all_reduce(hessians[name])
+        hessians[name] /= h.gptq_calibration_batches * h.world_size
+    seconds = time.perf_counter() - started
+    log(h, f"gptq:collected {len(hessians)} Hessians in {seconds:.1f} s")
+    return {name: hessian.cpu() for name, hessian in hessians.items()}
+
+
+def round_with_hessian(
+    h: Hyperparameters, w: Tensor, scale: Tensor, top: int, hessian: Tensor, block: int = 128
+) -> Tensor:
+    """Whole numbers q (r, c) that keep (w - q scale) H small, column by column (arXiv:2210.17323)."""
+    w, H = w.clone(), hessian.clone()
+    curvature = H.diagonal()
+    dead = curvature == 0
+    curvature[dead] = 1
+    w[:, dead] = 0
+    curvature += h.gptq_damp * curvature.mean()
+    # the columns that matter most first, while there are others left to make up for them
+    order = curvature.argsort(descending=True)
+    w, H = w[:, order], H[order][:, order]
+    U = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(H)), upper=True)
+    q = torch.zeros_like(w)
+    for start in range(0, w.size(1), block):
+        end = min(start + block, w.size(1))
+        errors = torch.zeros_like(w[:, start:end])
+        for n in range(start, end):
+            q[:, n] = torch.round(w[:, n] / scale).clamp(-top, top)
+            errors[:, n - start] = (w[:, n] - q[:, n] * scale) / U[n, n]
+            w[:, n:end] -= errors[:, n - start, None] * U[n, n:end]
+        w[:, end:] -= errors @ U[start:end, end:]
+    return q[:, order.argsort()]
+
+
+# @fill quantize.calibrate
+hessians.update(collect_hessians(h, model))
+
+
+# @replace quantize.solve
+hessian = hessians.get(name)
+if hessian is None:
+    stop(f"{name} is to be quantised, but calibration saw nothing that reads it")
+q = round_with_hessian(h, w, scale, top, hessian)

@@ -1,0 +1,2 @@
+# @replace quantize.keep
+kept = t.to(torch.float16)

@@ -1,0 +1,21 @@
+"""Train on each chunk of the validation text after it has been scored, never before."""
+
+from pgolf_compose import Hyperparameter, Technique
+
+technique = Technique(
+    __name__,
+    env_prefix="TTT",
+    source="PR #461, PR #549, PR #1413",
+    after=("sliding_window_eval",),
+    switch="TTT_ENABLED",
+    requires={"sliding_window_eval": "its windows score each chunk"},
+    hyperparameters=(
+        Hyperparameter("chunk_tokens", 32768, "scored, then trained on", "tokens", minimum=1),
+        Hyperparameter("epochs", 3, "over a scored chunk", minimum=0),
+        Hyperparameter("lr", 0.005, "at the first chunk, a cosine down to 0", minimum=0),
+        Hyperparameter("momentum", 0.9, "of SGD, kept across chunks", minimum=0, maximum=1),
+        Hyperparameter("freeze_blocks", 0, "first blocks that do not train", minimum=0),
+        Hyperparameter("batch_seqs", 32, "sequences of an update", minimum=1),
+        Hyperparameter("grad_clip", 1.0, "of all gradients", minimum=0),
+    ),
+)

@@ -1,0 +1,14 @@
+"""Score every token with nearly a full window of context before it, by windows that overlap."""
+
+from pgolf_compose import Hyperparameter, Technique
+
+technique = Technique(
+    __name__,
+    env_prefix="EVAL",
+    source="PR #50; every target once since PR #1218",
+    switch="SLIDING_WINDOW_ENABLED",
+    hyperparameters=(
+        Hyperparameter("stride", 64, "targets that a window adds", "tokens", minimum=1),
+        Hyperparameter("batch_seqs", 32, "windows of a batch", minimum=1),
+    ),
+)
