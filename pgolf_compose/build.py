@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pgolf_compose import __version__
 from pgolf_compose.errors import ComposeError
+from pgolf_compose.legality import check_legal, noncompliance
 from pgolf_compose.passes import shrink
 from pgolf_compose.plugins import Library, load_library
 from pgolf_compose.recipe import find_recipe, read_recipe
@@ -42,7 +43,11 @@ class Build:
     @cached_property
     def packed(self) -> bytes:
         """The exact bytes of the file that counts."""
-        return self.library.packers["lzma"].pack(self.minified)
+        packed = self.library.packers["lzma"].pack(self.minified)
+        if told := noncompliance(self.composition):
+            mark, _, rest = packed.partition(b"\n")
+            packed = b"\n".join((mark, f"# {told}".encode(), rest))
+        return packed
 
     @property
     def parent(self) -> Composition | None:
@@ -82,11 +87,15 @@ def compose(
     added: Sequence[str] = (),
     removed: Sequence[str] = (),
     plugins: Sequence[Path] = (),
+    allow_noncompliant: bool = False,
 ) -> Build:
     """Compose a recipe, named or by its path, as `pgolf-compose RECIPE --set --with --without`.
 
+    A technique that breaks a rule of a record track is refused unless `allow_noncompliant`.
     Raises ComposeError, with the place and the mend, for whatever is wrong with the recipe, a
     technique or a setting.
     """
     library, composition = resolve_recipe(recipe, Changes(set, added, removed), plugins)
+    if not allow_noncompliant:
+        check_legal(composition)
     return Build(library, composition, render(composition))

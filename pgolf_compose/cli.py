@@ -75,6 +75,11 @@ def recipe_options(command: Callable) -> Callable:
 plugins_option = path_option(
     "--plugins", multiple=True, metavar="DIR", help="A folder of more techniques."
 )
+allow_option = click.option(
+    "--allow-noncompliant",
+    is_flag=True,
+    help="Compose what breaks a rule of its track, and say so.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -98,6 +103,7 @@ def table(rows: list[tuple[str, ...]], indent: str = "") -> None:
 @click.option("--stdout", is_flag=True, help="Print the script, write nothing.")
 @click.option("--check", is_flag=True, help="Compose and report, write nothing.")
 @click.option("--force", is_flag=True, help="Replace files that were not written here.")
+@allow_option
 @recipe_options
 def compose(recipe, output, readable, stdout, check, force, **options) -> None:
     """Compose RECIPE: write the small script and its readable twin."""
@@ -217,11 +223,19 @@ def listing(what: str, library) -> list[dict]:
                 "from": library.provider(one),
                 "summary": one.summary,
                 "source": one.source,
-                "measuring": "for measuring" if one.measuring else "",
+                "rules": "for measuring" if one.measuring else told_rules(one),
             }
             for one in library.techniques.values()
         ]
     return [{"name": one.name, "summary": one.summary} for one in getattr(library, what).values()]
+
+
+def told_rules(technique) -> str:
+    """`breaks C3 and 1` or `keeps C4`."""
+    from pgolf_compose.errors import listed
+
+    verb, rules = ("breaks", technique.breaks) if technique.breaks else ("keeps", technique.keeps)
+    return f"{verb} {listed(rules)}" if rules else ""
 
 
 @main.command()
@@ -280,6 +294,12 @@ def show_technique(technique, library, as_json: bool) -> None:
         "excludes": ", ".join(technique.conflicts),
         "switch": technique.switch,
         "measuring": "has no place in a submission" if technique.measuring else "",
+        "several processes": technique.ranks_matter,
+        **{
+            f"rule {rule}": f"broken: {reason} ({where_binding(rule, library)})"
+            for rule, reason in technique.breaks.items()
+        },
+        **{f"rule {rule}": f"kept: {reason}" for rule, reason in technique.keeps.items()},
     }
     settings = [
         {
@@ -305,6 +325,13 @@ def show_technique(technique, library, as_json: bool) -> None:
     click.echo("\ncode")
     rows = [(one["verb"], one["place"], f"{one['lines']} lines", one["where"]) for one in code]
     table(rows, "  ")
+
+
+def where_binding(rule: str, library) -> str:
+    """What each track does with a technique that breaks the rule."""
+    bound = [one for one in library.tracks.values() if rule in one.rules]
+    told = [f"{one.name} {'refuses it' if one.record else 'says so'}" for one in bound]
+    return ", ".join(told) or "no track has this rule"
 
 
 def show_place(place, library, as_json: bool) -> None:
@@ -343,7 +370,7 @@ def show_recipe(what: str, library, lines, as_yaml, as_json, options: dict) -> N
 
     path = found_recipe(what, library)
     if lines:
-        build = compose(path, **options)
+        build = compose(path, **options, allow_noncompliant=True)
         owners = ["" if one.owner == "host" else one.owner for one in build.script.origins]
         width = max(map(len, owners))
         wheres = [f"{one.file.label}:{one.line}" for one in build.script.origins]
@@ -376,11 +403,13 @@ def show_recipe(what: str, library, lines, as_yaml, as_json, options: dict) -> N
         echo_json({"name": composition.name, "techniques": techniques, "values": values})
         return
     from pgolf_compose.recipe import written
+    from pgolf_compose.report import verdict
 
     chain, above = {composition.recipe.path: composition.name}, composition.recipe.parent
     while above:  # what the command line changed stands in a recipe of the same file
         chain[above.path], above = above.name, above.parent
     rows = [("recipe", " extends ".join(chain.values())), ("track", composition.track.name)]
+    rows.append(("rules", verdict(composition)))
     table([*rows, ("techniques", ", ".join(one.name for one in composition.techniques) or "none")])
     click.echo()
     table([(one["name"], written(one["value"]), one["from"]) for one in values])
@@ -455,6 +484,7 @@ def data(variant, folder, vocab_size, as_json) -> None:
 @path_option("--data-dir", help="Holds datasets/ and tokenizers/.")
 @click.option("--processes", default="1", show_default=True, type=click.Choice(list("1248")))
 @click.option("--force", is_flag=True, help="Replace files that were not written here.")
+@allow_option
 @recipe_options
 def run(recipe, smoke, data_dir, processes, force, **options) -> None:
     """Compose RECIPE and run it on this machine; other names of the environment pass through."""
@@ -544,6 +574,7 @@ def diff(a, b, as_json, **options) -> None:
 @path_option("-o", "--output", default=".", help="Where records/ lies, or is made.")
 @click.option("--date", help="YYYY-MM-DD; today if left out.")
 @click.option("--force", is_flag=True, help="Replace files that were not written here.")
+@allow_option
 @recipe_options
 def submit(recipe, output, date, force, **options) -> None:
     """Make the folder of a pull request, with results pending."""

@@ -16,6 +16,7 @@ from jinja2.ext import Extension
 from pgolf_compose import __version__
 from pgolf_compose._bundled import ROOT
 from pgolf_compose.errors import ComposeError, did_you_mean, listed
+from pgolf_compose.legality import noncompliance
 from pgolf_compose.origin import File, Location, Origin
 from pgolf_compose.places import STAMP, Fragment, directives, places_in, read_places, read_text
 from pgolf_compose.resolve import Assignment, Composition
@@ -330,7 +331,25 @@ def directive_line(fragment: Fragment) -> Location:
 
 def generated(composition: Composition) -> list[Fragment]:
     """What is written from declarations: the header and the hyperparameters."""
-    return [header(composition), *hyperparameters(composition)]
+    fragments = [header(composition), *hyperparameters(composition)]
+    if told := warning(composition):
+        origin = Origin("recipe", File(composition.recipe.path, "recipe"), 1)
+        line = f"log(h, {told!r})"
+        fragments.append(generated_fragment("recipe", "main.setup", [(line, origin)]))
+    return fragments
+
+
+def rules(composition: Composition) -> str:
+    """What is declared of the track's rules."""
+    return warning(composition) or (
+        f"Track {composition.track.name}: no technique declares to break one of its rules."
+    )
+
+
+def warning(composition: Composition) -> str:
+    """A sentence for a script that breaks a rule, to stand in it and in its log."""
+    told = noncompliance(composition)
+    return f"NO SUBMISSION: {told}." if told else ""
 
 
 def header(composition: Composition) -> Fragment:
@@ -344,6 +363,7 @@ def header(composition: Composition) -> Fragment:
         (f'"""{prose(composition.host.summary)}', host),
         ("", host),
         (f"Recipe {composition.name}, composed by pgolf-compose {__version__}.", recipe),
+        *((prose(line), recipe) for line in textwrap.wrap(rules(composition), WIDTH - 4)),
         ("", host),
         ("    torchrun --standalone --nproc_per_node=8 train_gpt.py    # 8 GPUs, or 4, 2", host),
         ("    python train_gpt.py                                      # one GPU, or a CPU", host),

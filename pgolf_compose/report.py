@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pgolf_compose.build import Build
 from pgolf_compose.errors import listed
+from pgolf_compose.legality import kept, noncompliance
 from pgolf_compose.recipe import written
 from pgolf_compose.resolve import Composition
 from pgolf_compose.shapes import Unknown, parameter_shapes
@@ -46,7 +47,7 @@ def facts(build: Build) -> Facts:
         artifact=artifact,
         limit=composition.track.artifact_bytes,
         why=why,
-        verdict=oversize(composition, artifact) or verdict(composition),
+        verdict=verdict(composition, artifact),
         changes=changes(build.parent, composition) if build.parent else None,
         idle=idle(build),
     )
@@ -95,22 +96,26 @@ def oversize(composition: Composition, artifact: tuple[int, int] | None) -> str:
     return f"too large for {composition.track.name}: {limit:,} bytes are allowed"
 
 
-def verdict(composition: Composition) -> str:
+def verdict(composition: Composition, artifact: tuple[int, int] | None = None) -> str:
     """What the declarations say about the track's rules; no script is audited here."""
     track = composition.track
+    found = [noncompliance(composition), oversize(composition, artifact)]
     measuring = [one.name for one in composition.techniques if one.measuring]
     if measuring:
         are = "is" if len(measuring) == 1 else "are"
-        return f"not for submission: {listed(measuring)} {are} for measuring"
+        found.append(f"not for submission: {listed(measuring)} {are} for measuring")
     seconds = next(
         (one for one in composition.assignments if one.attribute == "max_wallclock_seconds"), None
     )
     if track.train_seconds and seconds and not 0 < seconds.value <= track.train_seconds:
-        return (
+        found.append(
             f"over the limits of {track.name}: max_wallclock_seconds is {seconds.value:g}, "
             f"the track allows {track.train_seconds:g}"
         )
-    return f"no technique of it is known to break a rule of {track.name} (the code is not audited)"
+    near = f"; declared to keep {told}" if (told := kept(composition)) else ""
+    return "; ".join(filter(None, found)) or (
+        f"no technique is known to break a rule of {track.name}{near} (the code is not audited)"
+    )
 
 
 def changes(old: Composition, new: Composition) -> tuple[str, ...]:

@@ -141,9 +141,9 @@ class Technique(Declared):
     `requires` and `conflicts` map another technique's name to the reason. `after` and `before`
     order this one among others that fill the same slot. `switch` is the name that turns it on
     in public scripts (`EMA_ENABLED`): a composed script accepts it set to 1 and stops at 0.
-    `measuring` marks what observes a run and has no place in a submission. `breaks` maps the
-    rule of a contest that it violates to what it does; `ranks_matter` says why several processes
-    do not compute what one does.
+    `measuring` marks what observes a run and has no place in a submission. `breaks` maps each
+    rule of a contest that it violates to what it does, `keeps` each that it comes close to, to
+    why it does not. `ranks_matter` says why several processes do not compute what one does.
     """
 
     source: str = field(default="", kw_only=True)  # paper or pull request
@@ -155,6 +155,7 @@ class Technique(Declared):
     switch: str = field(default="", kw_only=True)
     measuring: bool = field(default=False, kw_only=True)
     breaks: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    keeps: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     ranks_matter: str = field(default="", kw_only=True)
     host: str = field(default="train_gpt", kw_only=True)
 

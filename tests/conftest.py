@@ -1,13 +1,16 @@
 """What the tests share: file trees, the command line, composed scripts as modules."""
 
 import json
+import math
 import os
 import subprocess
 import sys
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 import pgolf_compose
@@ -168,3 +171,54 @@ def shared():
     if not SHARED.is_dir():
         pytest.skip("the captured numbers in ../shared are not here")
     return SHARED
+
+
+TIGHT = {"rtol": 1e-5, "atol": 1e-5}
+
+
+@pytest.fixture
+def golden(shared):
+    """The arrays of one captured vector, by name."""
+
+    def load(name):
+        with np.load(shared / "golden" / f"{name}.npz") as arrays:
+            return {
+                key: torch.from_numpy(array) if array.ndim else array.item()
+                for key, array in arrays.items()
+                if key != "meta"
+            }
+
+    return load
+
+
+def under(arrays, prefix):
+    """The arrays whose names begin with `prefix/`, without it: parameters stand under w/."""
+    return {k[len(prefix) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{prefix}/")}
+
+
+def loaded(module, arrays):
+    module.load_state_dict(under(arrays, "w"), strict=True)
+    return module
+
+
+def sizes(arrays):
+    """num_heads and num_kv_heads, and the widths that the weights have."""
+    kept = {key: int(arrays[key]) for key in ("num_heads", "num_kv_heads")}
+    return {**kept, "model_dim": 32, "rope_base": 10000.0}
+
+
+def validation_of(module, arrays):
+    """The validation split that a captured evaluation read."""
+    counts = module.ByteCounts.__new__(module.ByteCounts)
+    counts.base, counts.space, counts.boundary = (
+        arrays[key] for key in ("base_bytes", "leading_space", "boundary")
+    )
+    validation = module.Validation.__new__(module.Validation)
+    validation.byte_counts, validation.tokens = counts, arrays["tokens"].to(torch.int64)
+    return validation
+
+
+def ramp(*shape, scale=0.1):
+    """Numbers that are the same everywhere and in no order."""
+    count = math.prod(shape)
+    return (torch.sin(torch.arange(1, count + 1, dtype=torch.float32) ** 1.5) * scale).view(shape)

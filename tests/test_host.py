@@ -2,12 +2,9 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
-from conftest import SHARED, hyperparameters
-
-TIGHT = {"rtol": 1e-5, "atol": 1e-5}
+from conftest import SHARED, TIGHT, hyperparameters, loaded, ramp, sizes, under, validation_of
 
 # taken down when every captured number agreed
 NUMBERS = {
@@ -19,34 +16,6 @@ NUMBERS = {
     "quantized": [[108, 40, -114, 127], [-127, 109, -42, -77]],
     "scales": [0.02337646484375, 0.023223876953125],
 }
-
-
-@pytest.fixture
-def golden(shared):
-    def load(name):
-        with np.load(shared / "golden" / f"{name}.npz") as arrays:
-            return {
-                key: torch.from_numpy(array) if array.ndim else array.item()
-                for key, array in arrays.items()
-                if key != "meta"
-            }
-
-    return load
-
-
-def weights(arrays):
-    return {key[2:]: value for key, value in arrays.items() if key.startswith("w/")}
-
-
-def loaded(module, arrays):
-    module.load_state_dict(weights(arrays), strict=True)
-    return module
-
-
-def sizes(arrays):
-    """num_heads and num_kv_heads, and the widths that the weights have."""
-    kept = {key: int(arrays[key]) for key in ("num_heads", "num_kv_heads")}
-    return {**kept, "model_dim": 32, "rope_base": 10000.0}
 
 
 def test_rms_norm(host, golden):
@@ -86,7 +55,7 @@ def test_block(host, golden):
 
 
 def whole_model(host, arrays):
-    blocks = {key.split(".")[1] for key in weights(arrays) if key.startswith("blocks.")}
+    blocks = {key.split(".")[1] for key in under(arrays, "w") if key.startswith("blocks.")}
     hidden = arrays["w/blocks.0.mlp.fc.weight"].shape[0]
     h = hyperparameters(
         host, **sizes(arrays), num_layers=len(blocks), vocab_size=64, mlp_mult=hidden / 32
@@ -109,13 +78,7 @@ def test_bits_per_byte(host, golden):
     arrays = golden("val_bpb_baseline")
     h, model = whole_model(host, arrays)
     h.train_seq_len, h.val_batch_size = 32, 2 * 32 * 8
-    counts = host.ByteCounts.__new__(host.ByteCounts)
-    counts.base, counts.space, counts.boundary = (
-        arrays[key] for key in ("base_bytes", "leading_space", "boundary")
-    )
-    validation = host.Validation.__new__(host.Validation)
-    validation.byte_counts, validation.tokens = counts, arrays["tokens"].to(torch.int64)
-    found = host.evaluate(h, model, validation)
+    found = host.evaluate(h, model, validation_of(host, arrays))
     assert found == pytest.approx((arrays["val_loss"], arrays["val_bpb"]), rel=1e-7)
 
 
@@ -187,16 +150,14 @@ def as_tree(host, tensors):
 
 def test_quantisation_of_the_public_baseline(host, golden):
     arrays = golden("quant_int8_baseline")
-    inputs = {
-        key[3:]: torch.as_tensor(value) for key, value in arrays.items() if key.startswith("in/")
-    }
+    inputs = {name: torch.as_tensor(value) for name, value in under(arrays, "in").items()}
     h = hyperparameters(host, quant_scale_floor=True, quant_unrounded_scale=True)
     model = as_tree(host, inputs)
     stored = host.quantize(h, model)
     artifact = host.pack(stored, model.state_dict())
     kinds = {"q": "quantized", "s": "scales", "pass": "passthrough"}
     for short, kind in kinds.items():
-        wanted = {k[len(short) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{short}/")}
+        wanted = under(arrays, short)
         assert artifact[kind].keys() == wanted.keys()
         for name, value in wanted.items():
             assert torch.equal(artifact[kind][name], torch.as_tensor(value)), (kind, name)
@@ -207,12 +168,6 @@ def test_quantisation_of_the_public_baseline(host, golden):
 
 
 # --- our own small set, for when no captured numbers are at hand -------------------------------
-
-
-def ramp(*shape, scale=0.1):
-    """Numbers that are the same everywhere and in no order."""
-    count = math.prod(shape)
-    return (torch.sin(torch.arange(1, count + 1, dtype=torch.float32) ** 1.5) * scale).view(shape)
 
 
 @pytest.fixture(scope="module")

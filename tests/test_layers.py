@@ -23,6 +23,7 @@ ORDER = [
     "schema",
     "recipe",
     "resolve",
+    "legality",
     "script",
     "shapes",
     "render",

@@ -1,6 +1,7 @@
 """Tracks: a competition's limits. Each is a YAML file beside this one."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pgolf_compose.errors import ComposeError
@@ -21,6 +22,8 @@ class Track:
     eval_seconds: float | None = None
     hardware: str = ""
     folder: str = ""  # below records/, where its submissions lie
+    record: bool = False  # whether its results stand on a leaderboard
+    rules: Mapping[str, str] = field(default_factory=dict)  # by id; from rules/<name>.yaml
 
 
 def read_tracks(folder: Path) -> list[Track]:
@@ -28,8 +31,11 @@ def read_tracks(folder: Path) -> list[Track]:
     tracks = []
     for path in sorted(folder.glob("*.yaml")):
         document = read_yaml(path)
+        data = dict(document.data)
+        if isinstance(rules := data.get("rules"), str):
+            data["rules"] = read_yaml(folder / "rules" / f"{rules}.yaml").data
         try:
-            tracks.append(Track(name=path.stem, **document.data))
+            tracks.append(Track(name=path.stem, **data))
         except TypeError as error:
             raise ComposeError(f"not a track: {error}", document.where()) from None
     return tracks

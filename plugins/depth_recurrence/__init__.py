@@ -1,4 +1,4 @@
-"""Run a stretch of layers several times over, from a fraction of training on, with one set of weights."""
+"""Run a stretch of layers several times over with one set of weights, from mid-training on."""
 
 from pgolf_compose import Hyperparameter, Technique
 

@@ -5,6 +5,10 @@ from pgolf_compose import Hyperparameter, Technique
 technique = Technique(
     __name__,
     source="arXiv:2210.17323; full Hessians from PR #535, embeddings from PR #1394",
+    keeps={
+        "7": "calibrated on training data",
+        "8": "calibration is timed within the training budget",
+    },
     hyperparameters=(
         Hyperparameter("calibration_batches", 64, "micro-batches of training data", minimum=1),
         Hyperparameter(

@@ -46,7 +46,7 @@ def collect_hessians(h: Hyperparameters, model: nn.Module) -> dict[str, Tensor]:
 def round_with_hessian(
     h: Hyperparameters, w: Tensor, scale: Tensor, top: int, hessian: Tensor, block: int = 128
 ) -> Tensor:
-    """Whole numbers q (r, c) that keep (w - q scale) H small, column by column (arXiv:2210.17323)."""
+    """Whole numbers q (r, c), column by column, that keep (w - q scale) H small (GPTQ)."""
     w, H = w.clone(), hessian.clone()
     curvature = H.diagonal()
     dead = curvature == 0

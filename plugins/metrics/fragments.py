@@ -98,8 +98,8 @@ record_weights(h, "dequantised", model)
 record(h, "eval", stage=label, val_loss=val_loss, val_bpb=val_bpb, elapsed_ms=elapsed)
 
 
-# @fill? adapt.after_step
-record(h, "adapt", stage=stage, loss=loss.item(), groups=group_values(optimizers))
+# @fill adapt.after_step
+record(h, "adapt", stage=stage, loss=loss.item(), groups=group_values([optimizer]))
 
 
 # @fill main.finish

@@ -6,6 +6,11 @@ technique = Technique(
     __name__,
     env_prefix="TTT",
     source="PR #461, PR #549, PR #1413",
+    keeps={
+        "C3": "a chunk is scored before it trains",
+        "C4": "each window is scored once",
+        "1": "only scored chunks train",
+    },
     after=("sliding_window_eval",),
     switch="TTT_ENABLED",
     requires={"sliding_window_eval": "its windows score each chunk"},

@@ -1,4 +1,4 @@
-"""Clip each row at a multiple of its standard deviation, so that one number sets the size of all."""
+"""Clip each row at a multiple of its standard deviation: one number sets the size of all."""
 
 from pgolf_compose import Hyperparameter, Technique
 

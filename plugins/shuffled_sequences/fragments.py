@@ -22,7 +22,7 @@ class Loader:
         return (phase + T * self.rng.permutation((len(shard) - 1 - phase) // T)).tolist()
 
     def next_sequence(self) -> Tensor:
-        """One sequence and its last target (T + 1,), from a shard in proportion to what it has left."""
+        """One sequence and its last target (T + 1,), from a shard drawn by what it has left."""
         left = np.array([len(starts) for starts in self.starts], dtype=np.float64)
         if not left.any():
             self.starts = [self.draw(shard) for shard in self.shards]

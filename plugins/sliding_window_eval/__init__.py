@@ -6,6 +6,10 @@ technique = Technique(
     __name__,
     env_prefix="EVAL",
     source="PR #50; every target once since PR #1218",
+    keeps={
+        "C4": "each target is scored in one window only",
+        "14": "the windows cover the whole split",
+    },
     switch="SLIDING_WINDOW_ENABLED",
     hyperparameters=(
         Hyperparameter("stride", 64, "targets that a window adds", "tokens", minimum=1),

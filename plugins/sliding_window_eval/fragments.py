@@ -30,7 +30,7 @@ def score_windows(h: Hyperparameters, forward, validation: Validation, starts: l
 
 @torch.inference_mode()
 def evaluate_sliding(h: Hyperparameters, forward, validation: Validation) -> tuple[float, float]:
-    """Nats per token and bits per byte, each token scored once with at least T - stride before it."""
+    """Nats per token and bits per byte, each token scored once behind T - stride others or all."""
     forward.eval()
     starts = window_starts(h, validation)
     first, end = (len(starts) * n // h.world_size for n in (h.rank, h.rank + 1))

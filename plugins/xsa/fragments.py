@@ -4,7 +4,7 @@ self.use_xsa = layer >= h.num_layers - h.xsa_last_n
 
 # @fill attention.methods
 def remove_own_value(self, y: Tensor, v: Tensor) -> Tensor:
-    """Project each head's output off the direction of its own token's value (arXiv:2603.09078)."""
+    """Take from each head's output what points along its own token's value."""
     B, T, H, d = y.shape
     grouped = y.view(B, T, self.num_kv_heads, -1, d)  # heads that share a value together
     direction = F.normalize(v, dim=-1).unsqueeze(-2)

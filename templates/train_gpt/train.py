@@ -108,6 +108,21 @@ def update(optimizers: list[torch.optim.Optimizer]) -> None:
         optimizer.zero_grad(set_to_none=True)
 
 
+def adapt(h: Hyperparameters, stage: str, model: GPT, optimizer, ids, targets, clip: float) -> None:
+    """One test-time update on this process's ids and targets (B, T), gradients averaged."""
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    optimizer.zero_grad(set_to_none=True)
+    with autocast(h):
+        loss = model(ids, targets).mean()
+    loss.backward()
+    average_gradients(h, model)
+    if clip > 0:
+        nn.utils.clip_grad_norm_(params, clip)
+    optimizer.step()
+    # @scope h, stage, model, optimizer, loss () of this process
+    # @slot adapt.after_step
+
+
 def warm_up(h: Hyperparameters, model: GPT, forward, optimizers: list) -> None:
     """Compile everything the clock must not see, by real steps that are then undone."""
     if h.warmup_steps <= 0:
