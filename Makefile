@@ -11,11 +11,11 @@ demo: .venv/ready
 
 ## the tests of CI
 test: .venv/ready
-	$(BIN)/python -m pytest -q -n auto --dist loadgroup
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 ## the same, and every exhaustive sweep
 test-all: .venv/ready
-	$(BIN)/python -m pytest -q -n auto --dist loadgroup -m ''
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m ''
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -91,7 +91,8 @@ def resolve(recipe: Recipe, library: Library, changes: Changes = NOTHING) -> Com
         ),
     ]
     check_names(assignments, techniques)
-    check_fit(host, assignments)
+    for one in (host, *techniques):
+        check_fit(one, assignments)
     fragments = tuple(itertools.chain.from_iterable(map(read_fragments, techniques)))
     return Composition(
         recipe, host, track, dataset, techniques, tuple(assignments), fragments, before
@@ -139,7 +140,8 @@ def addressed(
     # two may share a public name: the one that is composed is meant
     for technique in sorted(library.techniques.values(), key=lambda one: one.name in techniques):
         for one in technique.hyperparameters:
-            known[f"{technique.name}.{one.name}"] = known[technique.env(one)] = technique, one
+            names = f"{technique.name}.{one.name}", technique.attribute(one), technique.env(one)
+            known.update(dict.fromkeys(names, (technique, one)))
     for one in host.hyperparameters:
         known[one.name] = known[host.env(one)] = None, one
     if key not in known:
@@ -346,15 +348,15 @@ def unknown_setting(key: str, declared: Declared, library: Library, section: str
     return f"{section} has no {key}; it has {listed(known)}"
 
 
-def check_fit(host: Host, assignments: Sequence[Assignment]) -> None:
+def check_fit(declared: Declared, assignments: Sequence[Assignment]) -> None:
     """Values that are right by themselves must be so together."""
-    if host.misfit is None:
+    if declared.misfit is None:
         return
-    values = {one.hyperparameter.name: one for one in assignments if one.declared is host}
-    if reason := host.misfit({name: one.value for name, one in values.items()}):
+    values = {one.attribute: one for one in assignments}
+    if reason := declared.misfit({name: one.value for name, one in values.items()}):
         named = [one for name, one in values.items() if name in re.findall(r"\w+", reason)]
-        told = listed(f"{one.hyperparameter.name} {written(one.value)}" for one in named)
-        where = next((one.where for one in named if one.where is not None), None)
+        told = listed(f"{one.attribute} {written(one.value)}" for one in named)
+        where = next((one.where for one in reversed(named) if one.where is not None), None)
         raise ComposeError(f"{reason} ({told}); change one", where)
 
 

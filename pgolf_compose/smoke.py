@@ -35,7 +35,7 @@ LINES = [
     ("parameters", re.compile(r"model_params:(\d+)"), "{0}"),
     ("warm up", re.compile(r"warmup_step:(\d+)/\1"), "{0} steps, undone"),
     ("artifact", re.compile(r"Serialized model (int\S+): (\d+) bytes"), "{1} bytes, {0}"),
-    ("evaluate", re.compile(r"final_\S+_exact val_loss:\S+ val_bpb:(\S+)"), "{0} bits per byte"),
+    ("evaluate", re.compile(r"(\S.*)_exact val_loss:\S+ val_bpb:(\S+)"), "{1} bits per byte, {0}"),
 ]
 
 
@@ -56,12 +56,14 @@ def smoke(build: Build, folder: Path) -> Iterator[Stage]:
     yield stage("data", f"{VOCABULARY} pieces, {data}")
     env = {
         **build.composition.host.smoke,
+        **{k: v for one in build.composition.techniques for k, v in one.smoke.items()},
         "DATA_DIR": str(data),
         "DATA_PATH": str(tiny.shard_folder(data)),
         "TOKENIZER_PATH": str(tiny.tokenizer_file(data)),
         "VOCAB_SIZE": str(VOCABULARY),
         "CUDA_VISIBLE_DEVICES": "",
         "RUN_ID": "smoke",
+        "OMP_NUM_THREADS": "1",  # so small, threads would only wait for each other
     }
     lines = []
     losses: list[float] = []

@@ -91,6 +91,10 @@ class Declared:
     module: str
     hyperparameters: tuple[Hyperparameter, ...] = field(default=(), kw_only=True)
     env_prefix: str | None = field(default=None, kw_only=True)  # the name in capitals
+    # given every value by the script's name for it, what keeps them from running together, or ""
+    misfit: Callable[[Mapping], str] | None = field(default=None, kw_only=True)
+    # the environment of a run of a few seconds on a CPU
+    smoke: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self):
         """Refuse what would fail later, far from its author."""
@@ -172,16 +176,13 @@ class Host(Declared):
 
     `artifact_bytes(shapes, settings)` predicts the compressed model, (least, most) bytes, from
     the parameters' shapes by name and the host's settings by name. It speaks for the host's own
-    quantiser and compressor only. `misfit(settings)` says what keeps values that are right by
-    themselves from running together. `smoke` is the environment of a run of a few seconds on a CPU.
+    quantiser and compressor only.
     """
 
     template: str = field(default="train_gpt.py", kw_only=True)
     artifact_bytes: Callable[[Mapping, Mapping], tuple[int, int]] | None = field(
         default=None, kw_only=True
     )
-    misfit: Callable[[Mapping], str] | None = field(default=None, kw_only=True)
-    smoke: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     kind = "templates"
 

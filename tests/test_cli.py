@@ -159,7 +159,7 @@ def test_help_lists_the_commands(cli):
 
 
 def test_list_filters_by_word(cli):
-    rows = json.loads(cli("list", "CHECKPOINT", "--json").stdout)
+    rows = json.loads(cli("list", "FROM_CHECKPOINT", "--json").stdout)
     assert [row["name"] for row in rows] == ["init_from_checkpoint"]
     assert cli("list", "no such thing").stderr == "nothing matches 'no such thing'\n"
 

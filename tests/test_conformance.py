@@ -19,16 +19,23 @@ TRACES = [
 WITHIN = {"zlib": 0.01, "zstd": 0.01, "lzma": 0.01, "brotli": 0.04}  # of compressed bytes
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in TRACES],
-)
-def pair(request, tmp_path_factory, shared):
-    """(the public run's trace, what our script recorded)."""
-    folder = shared / "conformance" / request.param
+@pytest.mark.parametrize("name", TRACES)
+def test_the_public_run_is_reproduced(name, tmp_path, shared):
+    folder = shared / "conformance" / name
     trace = json.loads((folder / "trace.json").read_text())
-    run = tmp_path_factory.mktemp("run")
-    (run / "data").symlink_to(shared / "conformance" / "data")
+    ours = run_as_recorded(folder, trace, tmp_path)
+    every_step_has_the_public_loss(trace, ours)
+    every_step_has_the_public_groups_and_schedules(trace, ours)
+    every_evaluation_returns_the_public_values(trace, ours)
+    every_adaptation_has_the_public_loss(trace, ours)
+    for at in ("init", "train_end", "averaged", "dequantised"):
+        the_weights_are_the_public_ones(trace, ours, at)
+    the_artifact_has_the_public_size(trace, ours)
+
+
+def run_as_recorded(folder, trace, run):
+    """What our script of the same name records under the trace's settings."""
+    (run / "data").symlink_to(SHARED / "conformance" / "data")
     vocabulary = trace["hyperparameters"]["vocab_size"]
     build = pgolf_compose.compose(folder.name, added=["metrics", "init_from_checkpoint"])
     settled = {"TTT_ENABLED", "SLIDING_WINDOW_ENABLED"}  # by what is composed
@@ -46,7 +53,7 @@ def pair(request, tmp_path_factory, shared):
         },
     )
     assert ours.exit_code == 0, ours.stderr
-    return trace, ours
+    return ours
 
 
 def events(ours, event, **where):
@@ -57,16 +64,14 @@ def events(ours, event, **where):
     ]
 
 
-def test_every_step_has_the_public_loss(pair):
-    trace, ours = pair
+def every_step_has_the_public_loss(trace, ours):
     theirs = [one["loss_sum"] for one in trace["rounds"] if one["phase"] == "train"]
     found = [one["train_loss"] for one in events(ours, "step")]
     assert found == pytest.approx(theirs, rel=1e-4)
     assert found[0] == pytest.approx(theirs[0], rel=1e-5)
 
 
-def test_every_step_has_the_public_groups_and_schedules(pair):
-    trace, ours = pair
+def every_step_has_the_public_groups_and_schedules(trace, ours):
     rounds = [one["groups"] for one in trace["rounds"] if one["phase"] == "train"]
     for theirs, step in zip(rounds, events(ours, "step"), strict=True):
         wanted = sorted((g["opt"], g["numel"], schedule(g)) for g in theirs)
@@ -82,8 +87,7 @@ def schedule(group: dict) -> tuple[float, ...]:
     return tuple(float(group.get(name) or 0) for name in names)
 
 
-def test_every_evaluation_returns_the_public_values(pair):
-    trace, ours = pair
+def every_evaluation_returns_the_public_values(trace, ours):
     # an evaluation that is timed is listed again as `timed_eval`
     once = [one for one in trace["evaluations"] if one["fn"] != "timed_eval"]
     theirs = [tuple(one["returns"]) for one in once]
@@ -93,9 +97,7 @@ def test_every_evaluation_returns_the_public_values(pair):
         assert one == pytest.approx(other, rel=1e-5)
 
 
-@pytest.mark.parametrize("at", ["init", "train_end", "averaged", "dequantised"])
-def test_the_weights_are_the_public_ones(pair, at):
-    trace, ours = pair
+def the_weights_are_the_public_ones(trace, ours, at):
     averaged = bool(events(ours, "weights", at="averaged"))
     if at == "averaged" and not averaged:
         assert trace["hyperparameters"].get("ema_decay") is None
@@ -115,14 +117,12 @@ def test_the_weights_are_the_public_ones(pair, at):
         assert found["tensors"][name][1] == pytest.approx(tensor["l2"], rel=within), name
 
 
-def test_every_adaptation_has_the_public_loss(pair):
-    trace, ours = pair
+def every_adaptation_has_the_public_loss(trace, ours):
     theirs = [one["loss_sum"] for one in trace["rounds"] if one["phase"] != "train"]
     assert [one["loss"] for one in events(ours, "adapt")] == pytest.approx(theirs, rel=1e-4)
 
 
-def test_the_artifact_has_the_public_size(pair):
-    trace, ours = pair
+def the_artifact_has_the_public_size(trace, ours):
     [theirs], [found] = trace["compressed"], events(ours, "artifact")
     assert found["bytes_raw"] == pytest.approx(theirs["in"], rel=1e-3)
     assert found["bytes_model"] == pytest.approx(theirs["out"], rel=WITHIN[theirs["algo"]])

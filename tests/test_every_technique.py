@@ -1,5 +1,6 @@
 """What holds for each technique, whichever there are."""
 
+import functools
 import itertools
 import shutil
 import subprocess
@@ -37,6 +38,11 @@ def build(name):
 
 
 def composed(names: list[str]):
+    return cached(tuple(names))
+
+
+@functools.cache
+def cached(names: tuple[str, ...]):
     return pgolf_compose.compose("baseline", added=names, allow_noncompliant=True)
 
 

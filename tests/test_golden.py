@@ -186,7 +186,7 @@ def test_sliding_windows(golden):
     losses = []
     model.register_forward_hook(lambda *call: losses.append(call[-1]))
     found = script.evaluate_sliding(h, model, validation_of(script, arrays))
-    close(torch.cat(losses), arrays["nll"])
+    close(torch.cat(losses)[: len(arrays["nll"])], arrays["nll"])  # the last batch is filled up
     assert found == pytest.approx((arrays["val_loss"], arrays["val_bpb"]), rel=1e-6)
 
 

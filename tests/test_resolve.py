@@ -76,17 +76,17 @@ def test_a_missing_technique_is_told_with_the_lines_to_paste(message):
 
 def test_a_conflict_tells_both_sides_the_reason_and_the_smallest_change(message):
     mine = (
-        named("ema", 'conflicts={"swa": "both write the final weights"}')
-        | named("swa")
-        | named("tail", 'requires={"swa": "it weighs its checkpoints"}')
+        named("early", 'conflicts={"late": "both write the final weights"}')
+        | named("late")
+        | named("tail", 'requires={"late": "it weighs its checkpoints"}')
     )
-    recipe = "techniques:\n  tail:\n  swa:\n  ema:\n"
+    recipe = "techniques:\n  tail:\n  late:\n  early:\n"
     assert message(mine, recipe) == (
-        "x.yaml:5:3: ema (x.yaml:5:3) and swa (x.yaml:4:3) exclude each other: both write the "
-        "final weights; smallest change that composes: leave out ema"
+        "x.yaml:5:3: early (x.yaml:5:3) and late (x.yaml:4:3) exclude each other: both write the "
+        "final weights; smallest change that composes: leave out early"
     )
-    assert message(mine, "techniques:\n  swa:\n  ema:\n").endswith(
-        "smallest change that composes: leave out ema, or leave out swa"
+    assert message(mine, "techniques:\n  late:\n  early:\n").endswith(
+        "smallest change that composes: leave out early, or leave out late"
     )
 
 

@@ -26,3 +26,8 @@ model.looping = False
 if not model.looping and fraction_done(h, step, elapsed, cap) >= h.enable_looping_at:
     model.looping = True
     log(h, f"layer_loop:enabled step:{step} plan:{model.plan()}")
+
+
+# @fill main.setup
+if not h.loop_start <= h.loop_end < h.num_layers:
+    stop(f"LOOP_START={h.loop_start}, LOOP_END={h.loop_end}: no such stretch of layers")

@@ -6,6 +6,7 @@ technique = Technique(
     __name__,
     source="PR #287",
     switch="EMA_ENABLED",
+    smoke={"EMA_DECAY": "0.5"},
     hyperparameters=(
         Hyperparameter("decay", 0.997, "of the average at each step", minimum=0, maximum=1),
     ),

@@ -2,7 +2,9 @@
 self.skip_gates = nn.Parameter(torch.zeros_like(self.skip_weights))  # half and half at first
 
 
+# @fill layers.start
+skip_gates = torch.sigmoid(self.skip_gates.to(x.dtype)).unbind()
+
+
 # @replace layers.skip
-weight = self.skip_weights[step].to(x.dtype)
-gate = torch.sigmoid(self.skip_gates[step].to(x.dtype))
-x = torch.lerp(weight * skip, x, gate)
+x = torch.lerp(skip_weights[step] * skip, x, skip_gates[step])

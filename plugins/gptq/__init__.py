@@ -2,6 +2,13 @@
 
 from pgolf_compose import Hyperparameter, Technique
 
+
+def misfit(values) -> str:
+    if not values["tie_embeddings"]:
+        return "gptq rounds an embedding by what reads it as a head: it needs tie_embeddings"
+    return ""
+
+
 technique = Technique(
     __name__,
     source="arXiv:2210.17323; full Hessians from PR #535, embeddings from PR #1394",
@@ -9,6 +16,8 @@ technique = Technique(
         "7": "calibrated on training data",
         "8": "calibration is timed within the training budget",
     },
+    misfit=misfit,
+    smoke={"GPTQ_CALIBRATION_BATCHES": "4"},
     hyperparameters=(
         Hyperparameter("calibration_batches", 64, "micro-batches of training data", minimum=1),
         Hyperparameter(

@@ -78,3 +78,8 @@ hessian = hessians.get(name)
 if hessian is None:
     stop(f"{name} is to be quantised, but calibration saw nothing that reads it")
 q = round_with_hessian(h, w, scale, top, hessian)
+
+
+# @fill main.setup
+if not h.tie_embeddings:
+    stop("TIE_EMBEDDINGS=0: GPTQ rounds an embedding by what reads it as a head")

@@ -2,6 +2,13 @@
 
 from pgolf_compose import Hyperparameter, Technique
 
+
+def misfit(values) -> str:
+    if values["ttt_chunk_tokens"] < values["train_seq_len"]:
+        return "ttt_chunk_tokens is less than one sequence of train_seq_len tokens"
+    return ""
+
+
 technique = Technique(
     __name__,
     env_prefix="TTT",
@@ -14,6 +21,8 @@ technique = Technique(
     after=("sliding_window_eval",),
     switch="TTT_ENABLED",
     requires={"sliding_window_eval": "its windows score each chunk"},
+    misfit=misfit,
+    smoke={"TTT_CHUNK_TOKENS": "4096"},
     hyperparameters=(
         Hyperparameter("chunk_tokens", 32768, "scored, then trained on", "tokens", minimum=1),
         Hyperparameter("epochs", 3, "over a scored chunk", minimum=0),

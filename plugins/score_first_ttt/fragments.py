@@ -9,11 +9,6 @@ def evaluate_score_first(
     """
     T, tokens, stage = h.train_seq_len, validation.tokens, "score_first_ttt"
     rows = h.ttt_chunk_tokens // T  # sequences of a chunk
-    if not rows or rows % h.world_size:
-        stop(
-            f"TTT_CHUNK_TOKENS={h.ttt_chunk_tokens} holds {rows} sequences of {T}, which "
-            f"{h.world_size} processes cannot share evenly"
-        )
     model = getattr(forward, "_orig_mod", forward)  # updates run eagerly, scoring compiled
     before = {name: t.clone() for name, t in model.state_dict().items()}
     model.blocks[: h.ttt_freeze_blocks].requires_grad_(False)
@@ -54,3 +49,12 @@ def evaluate_score_first(
 
 # @fill evaluate.stages
 stages.append((f"final_{QUANTIZER}_score_first_ttt", evaluate_score_first))
+
+
+# @fill main.setup
+rows = h.ttt_chunk_tokens // h.train_seq_len
+if not rows or rows % h.world_size:
+    stop(
+        f"TTT_CHUNK_TOKENS={h.ttt_chunk_tokens} holds {rows} sequences of {h.train_seq_len}, "
+        f"which {h.world_size} processes cannot share evenly"
+    )

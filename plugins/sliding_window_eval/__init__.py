@@ -2,6 +2,13 @@
 
 from pgolf_compose import Hyperparameter, Technique
 
+
+def misfit(values) -> str:
+    if values["eval_stride"] > values["train_seq_len"]:
+        return "eval_stride is longer than a window of train_seq_len tokens"
+    return ""
+
+
 technique = Technique(
     __name__,
     env_prefix="EVAL",
@@ -11,6 +18,8 @@ technique = Technique(
         "14": "the windows cover the whole split",
     },
     switch="SLIDING_WINDOW_ENABLED",
+    misfit=misfit,
+    smoke={"EVAL_STRIDE": "32"},
     hyperparameters=(
         Hyperparameter("stride", 64, "targets that a window adds", "tokens", minimum=1),
         Hyperparameter("batch_seqs", 32, "windows of a batch", minimum=1),

@@ -11,13 +11,14 @@ def score_windows(h: Hyperparameters, forward, validation: Validation, starts: l
     sums = torch.zeros(3, dtype=torch.float64, device=h.device)
     for n in range(0, len(starts), h.eval_batch_seqs):
         batch = starts[n : n + h.eval_batch_seqs]
-        rows = torch.zeros(len(batch), T + 1, dtype=torch.int64)  # the last window may be short
-        scored = torch.zeros(len(batch), T, dtype=torch.bool)
+        # the last window may be short, and the last batch: one shape for all is compiled once
+        rows = torch.zeros(h.eval_batch_seqs, T + 1, dtype=torch.int64)
+        scored = torch.zeros(h.eval_batch_seqs, T, dtype=torch.bool)
         for row, start in enumerate(batch):
             window = tokens[start : start + T + 1]
             rows[row, : len(window)] = window
             scored[row, T - h.eval_stride if start else 0 : len(window) - 1] = True
-        ids, targets = rows[:, :-1].to(h.device), rows[:, 1:].to(h.device)
+        ids, targets = (part.contiguous().to(h.device) for part in (rows[:, :-1], rows[:, 1:]))
         scored = scored.to(h.device)
         with autocast(h):
             nll = forward(ids, targets)
@@ -40,3 +41,8 @@ def evaluate_sliding(h: Hyperparameters, forward, validation: Validation) -> tup
 
 # @fill evaluate.stages
 stages.append((f"final_{QUANTIZER}_sliding_window", evaluate_sliding))
+
+
+# @fill main.setup
+if h.eval_stride > h.train_seq_len:
+    stop(f"EVAL_STRIDE={h.eval_stride} is longer than a window of {h.train_seq_len} tokens")

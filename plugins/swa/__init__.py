@@ -6,6 +6,7 @@ technique = Technique(
     __name__,
     source="arXiv:1803.05407; PR #162",
     switch="SWA_ENABLED",
+    smoke={"SWA_EVERY": "1"},
     hyperparameters=(
         Hyperparameter(
             "start_frac", 0.5, "rates below this share of their peak", minimum=0, maximum=1

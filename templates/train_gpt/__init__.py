@@ -1,6 +1,7 @@
 """Train a small language model on FineWeb within the limits of Parameter Golf, and score it."""
 
 import math
+from collections.abc import Mapping
 
 from pgolf_compose import Host, Hyperparameter, grouped
 
@@ -17,15 +18,15 @@ def artifact_bytes(shapes: dict, settings: dict) -> tuple[int, int]:
     return int(0.91 * least), int(0.923 * most)
 
 
-def misfit(settings: dict) -> str:
-    """What keeps these settings from running together; empty where nothing does."""
-    if settings["model_dim"] % (2 * settings["num_heads"]):
+def misfit(values: Mapping) -> str:
+    """What keeps these values from running together; empty where nothing does."""
+    if values["model_dim"] % (2 * values["num_heads"]):
         return "model_dim is no even multiple of num_heads"
-    if settings["num_heads"] % settings["num_kv_heads"]:
+    if values["num_heads"] % values["num_kv_heads"]:
         return "num_heads is no multiple of num_kv_heads"
-    if int(settings["mlp_mult"] * settings["model_dim"]) < 1:
+    if int(values["mlp_mult"] * values["model_dim"]) < 1:
         return "mlp_mult leaves the MLP no hidden unit"
-    if settings["train_batch_tokens"] % (8 * settings["train_seq_len"]):
+    if values["train_batch_tokens"] % (8 * values["train_seq_len"]):
         return "train_batch_tokens is no multiple of 8 x train_seq_len"
     return ""
 

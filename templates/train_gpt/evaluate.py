@@ -10,12 +10,17 @@ def evaluate(h: Hyperparameters, forward, validation: Validation) -> tuple[float
     rows = (len(tokens) - 1) // T
     first, end = rows * h.rank // h.world_size, rows * (h.rank + 1) // h.world_size
     batch = max(1, h.val_batch_size // (h.world_size * h.grad_accum_steps * T))
+    batch = max(1, min(batch, end - first))
     nats, size, count = (torch.zeros((), dtype=torch.float64, device=h.device) for _ in range(3))
     for row in range(first, end, batch):
-        stretch = tokens[row * T : min(row + batch, end) * T + 1].to(h.device)
+        filled = min(batch, end - row)
+        stretch = tokens[row * T : (row + filled) * T + 1].to(h.device)
+        # the last batch may be short: filled up, it is compiled with the others
+        stretch = F.pad(stretch, (0, (batch - filled) * T))
         ids, targets = stretch[:-1].view(-1, T), stretch[1:].view(-1, T)
         with autocast(h):
-            nll = forward(ids, targets)
+            nll = forward(ids, targets)[:filled]
+        ids, targets = ids[:filled], targets[:filled]
         # @scope h, forward, ids and targets (B, T), nll (B, T), nats: rewrite nll
         # @slot evaluate.nll
         nats += nll.double().sum()

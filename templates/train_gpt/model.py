@@ -53,7 +53,6 @@ def rotary_tables(h: Hyperparameters, T: int) -> tuple[Tensor, Tensor]:
 # @part rotary.apply
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn the pairs (x[i], x[i + d/2]) of each head by the angles of their position."""
-    cos, sin = cos.to(x.dtype), sin.to(x.dtype)
     a, b = x.chunk(2, dim=-1)
     return torch.cat((a * cos + b * sin, b * cos - a * sin), dim=-1)
 
@@ -146,8 +145,8 @@ class Block(nn.Module):
         return x
 
     def forward(self, x: Tensor, x0: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        mix = self.resid_mix.to(x.dtype)
-        x = mix[0] * x + mix[1] * x0
+        of_x, of_x0 = self.resid_mix.to(x.dtype).unbind()
+        x = of_x * x + of_x0 * x0
         # @scope self, x and x0 (B, T, D): rewrite x
         # @slot block.input
         # @scope self, x and x0 (B, T, D), cos, sin: rewrite x
@@ -210,13 +209,16 @@ class GPT(nn.Module):
 
     def trunk(self, ids: Tensor) -> Tensor:
         """Token ids (B, T) to the last hidden state (B, T, D)."""
-        cos, sin = self.cos[: ids.size(1)], self.sin[: ids.size(1)]
         x = self.tok_emb(ids)
         # @scope self, ids (B, T), x (B, T, D): rewrite x
         # @slot embed.tokens
         x = rms_norm(x)
         # @scope self, ids (B, T), x (B, T, D): rewrite x, which is x0 from here on
         # @slot embed.normed
+        cos, sin = (table[: ids.size(1)].to(x.dtype) for table in (self.cos, self.sin))
+        skip_weights = self.skip_weights.to(x.dtype).unbind()
+        # @scope self, x (B, T, D), skip_weights, one (D,) of each skip: what all layers read
+        # @slot layers.start
         x0, skips = x, []
         encoder, decoder = self.plan()
         for position, layer in enumerate(encoder + decoder):
@@ -225,7 +227,7 @@ class GPT(nn.Module):
                 skip = skips.pop()
                 # @scope self, x and skip (B, T, D), step: rewrite x
                 # @part layers.skip
-                x = x + self.skip_weights[step].to(x.dtype) * skip
+                x = x + skip_weights[step] * skip
                 # @endpart
             # @scope self, x and x0 (B, T, D), layer, position, step: rewrite x
             # @slot layers.before_block

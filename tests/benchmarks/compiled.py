@@ -8,6 +8,7 @@ milliseconds do, and only compare. `test_compiled.py` asserts the rest.
 
 import contextlib
 import functools
+import random
 import statistics
 import sys
 import time
@@ -19,6 +20,7 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
+import torch._inductor.metrics
 from benchmarks import hand_written
 from conftest import as_module, hyperparameters
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -40,6 +42,7 @@ SHALLOW = {"num_layers": 3, "loop_start": 1, "loop_end": 1, "parallel_residual_s
 BATCH = 3  # sequences that an evaluation scores at a time
 FULL, SHORT = 3, 5  # rows of validation: all batches full, the last of each evaluation short
 STEPS = 4
+TIMED = {"model_dim": 128, "train_seq_len": 128, "vocab_size": 512}
 
 
 @functools.cache
@@ -55,7 +58,7 @@ def compose(recipe: str, **settings) -> tuple:
     Settings of techniques that the recipe does without are passed over.
     """
     module = as_module(build(recipe))
-    wanted = {**SMALL, **settings}
+    wanted = {**SMALL, "device": torch.device("cpu"), **settings}
     known = {name: wanted[name] for name in wanted if hasattr(module.Hyperparameters, name)}
     return module, hyperparameters(module, **known)
 
@@ -126,7 +129,7 @@ def run(recipe: str, rows: int) -> SimpleNamespace:
 
     `.stages` is how many forms of the model the run goes through: each variant trains and is
     validated, and each further evaluation is one. `.log` has, with each line of the run's log,
-    the graphs of the model that were compiled for it; `.graphs` counts all, by function.
+    the graphs that were compiled for it, by function; `.graphs` counts all of the model.
     """
     T = SMALL["train_seq_len"]
     module, h = compose(
@@ -145,10 +148,11 @@ def run(recipe: str, rows: int) -> SimpleNamespace:
         ttt_batch_seqs=BATCH,
         ttt_epochs=1,
     )
-    seen, log, evaluations = Counter(), [], []
+    seen, told, log, evaluations = Counter(), Counter(), [], []
 
     def remember(h, line: str) -> None:
-        log.append((line, seen["GPT"] - sum(new for _, new in log)))
+        log.append((line, seen - told))
+        told.update(log[-1][1])
 
     def score(h, label, evaluation, *rest) -> None:
         evaluations.append(evaluation)
@@ -164,7 +168,7 @@ def run(recipe: str, rows: int) -> SimpleNamespace:
         module.evaluate_stages(h, model, forward, validation)
     others = set(evaluations) - {module.evaluate}
     stages = 2 * len(variants(model)) + len(others)
-    return SimpleNamespace(stages=stages, log=log, graphs=seen)
+    return SimpleNamespace(stages=stages, log=log, graphs=seen["GPT"])
 
 
 # Operations
@@ -193,7 +197,7 @@ def loss_and_gradients(model, params: dict, ids, targets) -> tuple:
 
 
 class Called(TorchDispatchMode):
-    """Every ATen operation that reaches a backend; `make_fx` lists the same, a hundredfold slower."""
+    """Every ATen operation that reaches a backend: what `make_fx` lists, without its delay."""
 
     def __init__(self):
         super().__init__()
@@ -226,21 +230,20 @@ def compared(recipe: str, precision: str) -> list[tuple]:
 
 
 def milliseconds(models: list, tokens: tuple, tries: int) -> list[list[float]]:
-    """Of a forward and a backward of each model, in turn, so that a busy machine slows all."""
+    """Of a forward and a backward of each model, shuffled: a busy machine slows all alike."""
     times: list[list[float]] = [[] for _ in models]
     for attempt in range(tries + 2):
-        for model, spent in zip(models, times, strict=True):
+        for n in random.sample(range(len(models)), len(models)):
             started = time.perf_counter()
-            model(*tokens).mean().backward()
+            models[n](*tokens).mean().backward()
             if attempt > 1:
-                spent.append(1000 * (time.perf_counter() - started))
+                times[n].append(1000 * (time.perf_counter() - started))
     return times
 
 
-def timed(recipe: str, looping: bool, tries: int = 15) -> list[tuple]:
+def timed(recipe: str, looping: bool, tries: int = 40) -> list[tuple]:
     """Of both models, eager and compiled: name, median and least milliseconds, loops of C++."""
-    sizes = {**SHALLOW, "model_dim": 128, "train_seq_len": 128, "vocab_size": 512}
-    composed, written, tokens = pair(recipe, **sizes)
+    composed, written, tokens = pair(recipe, **SHALLOW, **TIMED)
     composed.looping = written.looping = looping
     torch._dynamo.reset()
     models, loops = [composed, written], ["", ""]
@@ -272,22 +275,24 @@ def print_graphs() -> None:
 
 
 def print_compilations() -> None:
-    print("\n| recipe | stages | warm-up | training | validation and scores | with a short batch |")
+    print("\nGraphs of the model compiled by a whole run:\n")
+    print("| recipe | stages | warm-up | training | validation and scores | with a short batch |")
     print("|---|--:|--:|--:|--:|--:|")
     for recipe in (*HAND_WRITTEN, "2026-04-09"):
         done = run(recipe, FULL)
-        warm_up = sum(new for line, new in done.log if "warmup_step" in line)
-        training = sum(new for line, new in done.log if "train_loss" in line)
-        rest = done.graphs["GPT"] - warm_up - training
+        warm_up = sum(new["GPT"] for line, new in done.log if "warmup_step" in line)
+        training = sum(new["GPT"] for line, new in done.log if "train_loss" in line)
+        rest = done.graphs - warm_up - training
         try:
-            short = run(recipe, SHORT).graphs["GPT"] - warm_up - training
+            short = run(recipe, SHORT).graphs - warm_up - training
         except torch._dynamo.exc.FailOnRecompileLimitHit:
             short = "stops at torch's limit"
         print(f"| {recipe} | {done.stages} | {warm_up} | {training} | {rest} | {short} |")
 
 
 def print_operations() -> None:
-    print("\n| recipe | precision | composed | no views | by hand | no views |")
+    print("\nATen operations of a forward and a backward at the recipe's own depth:\n")
+    print("| recipe | precision | composed | no views | by hand | no views |")
     print("|---|---|--:|--:|--:|--:|")
     for recipe in HAND_WRITTEN:
         for precision in ("fp32", "bf16"):
@@ -299,7 +304,11 @@ def print_operations() -> None:
 
 
 def print_times() -> None:
-    print("\n| recipe | model | median | least | loops of C++ |\n|---|---|--:|--:|--:|")
+    print(
+        f"\nA forward and a backward of 2 x {TIMED['train_seq_len']} tokens in float32, "
+        f"{SHALLOW['num_layers']} layers of width {TIMED['model_dim']}:\n"
+    )
+    print("| recipe | model | median | least | loops of C++ |\n|---|---|--:|--:|--:|")
     for recipe in HAND_WRITTEN:
         for name, median, least, loops in timed(recipe, recipe != "baseline"):
             row = f"{median:.1f} ms | {least:.1f} ms | {loops} |"
