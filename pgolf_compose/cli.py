@@ -165,7 +165,7 @@ def report(build, files: list[Path], readable: bool) -> list[tuple[str, str]]:
         rows.append(("no effect", f"{', '.join(found.idle)}: no line of this script reads it"))
     if found.changes is not None:
         parent = build.composition.recipe.parent.name
-        rows.append((f"against {parent}", ", ".join(found.changes) or "no difference"))
+        rows.append(("changes", f"{', '.join(found.changes) or 'none'}; against {parent}"))
     return rows
 
 

@@ -39,7 +39,9 @@ def test_it_prints_what_people_ask_next(tree, cli, baseline):
         "artifact                  about 15.61 to 15.87 of 16.00 MB allowed, going by public runs"
     )
     assert lines[4] == "rules                     not for submission: metrics is for measuring"
-    assert lines[5] == "against baseline          + metrics, matrix_lr 0.04 -> 0.02"
+    assert lines[5] == (
+        "changes                   + metrics, matrix_lr 0.04 -> 0.02; against baseline"
+    )
 
 
 def test_the_size_printed_is_the_size_of_the_file(tree, cli):
