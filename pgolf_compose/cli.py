@@ -289,7 +289,7 @@ def show_technique(technique, library, as_json: bool) -> None:
         "summary": technique.summary,
         "source": technique.source,
         "from": library.provider(technique) or "pgolf-compose",
-        "seen in": ", ".join(technique.seen_in),
+        "seen in": ", ".join(users(technique.name)),
         "needs": ", ".join(technique.requires),
         "excludes": ", ".join(technique.conflicts),
         "switch": technique.switch,
@@ -325,6 +325,14 @@ def show_technique(technique, library, as_json: bool) -> None:
     click.echo("\ncode")
     rows = [(one["verb"], one["place"], f"{one['lines']} lines", one["where"]) for one in code]
     table(rows, "  ")
+
+
+def users(name: str) -> list[str]:
+    """The bundled recipes that have the technique."""
+    from pgolf_compose.recipe import bundled_recipes, read_recipe
+
+    recipes = map(read_recipe, bundled_recipes().values())
+    return [one.name for one in recipes if name in one.techniques]
 
 
 def where_binding(rule: str, library) -> str:

@@ -151,7 +151,6 @@ class Technique(Declared):
     """
 
     source: str = field(default="", kw_only=True)  # paper or pull request
-    seen_in: tuple[str, ...] = field(default=(), kw_only=True)  # records
     requires: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     conflicts: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     after: tuple[str, ...] = field(default=(), kw_only=True)
