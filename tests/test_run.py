@@ -306,3 +306,28 @@ def test_run_trains_and_tells_where_everything_is(tree, cli, monkeypatch, tiny):
     assert "final_int8_zlib_roundtrip_exact val_loss:" in result.stdout
     for name in ("train_gpt.py", "final_model.int8.ptz", "logs/test.txt"):
         assert f"\nout/baseline/{name} " in result.stdout
+
+
+def test_two_processes_compute_a_whole_record_as_one_does(tmp_path, tiny):
+    # the loader alone reads other data in each process
+    build = pgolf_compose.compose("pr1493", added=["metrics"], removed=["shuffled_sequences"])
+    env = {
+        "DATA_DIR": str(tiny),
+        "DATA_PATH": str(next(tiny.glob("datasets/*"))),
+        "INT8_KEEP_FLOAT_MAX_NUMEL": "1000",
+        "ROPE_DIMS": "4",
+        "LOOP_START": "1",
+        "LOOP_END": "1",
+        "EVAL_STRIDE": "32",
+        "TTT_CHUNK_TOKENS": "8192",
+        "TTT_EPOCHS": "1",
+        "TTT_BATCH_SEQS": "256",
+        "GPTQ_CALIBRATION_BATCHES": "8",
+    }
+    one, two = (run_script(build.readable, tmp_path / str(n), processes=n, **env) for n in (1, 2))
+    assert (one.exit_code, two.exit_code) == (0, 0), two.stderr
+    for event, value in (("step", "train_loss"), ("eval", "val_loss")):
+        losses, others = (
+            [row[value] for row in ran.events if row["event"] == event] for ran in (one, two)
+        )
+        assert len(losses) >= 3 and others == pytest.approx(losses, rel=1e-5)

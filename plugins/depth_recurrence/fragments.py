@@ -23,6 +23,7 @@ model.looping = False
 
 
 # @fill schedule.step
+# quantised and scored as training ended: with loops if they ever began
 if not model.looping and fraction_done(h, step, elapsed, cap) >= h.enable_looping_at:
     model.looping = True
     log(h, f"layer_loop:enabled step:{step} plan:{model.plan()}")

@@ -9,8 +9,10 @@ def collect_hessians(h: Hyperparameters, model: nn.Module) -> dict[str, Tensor]:
     """What each large matrix reads: the sum of x xT over calibration tokens, by parameter name.
 
     A tied embedding is treated as the head that reads the last hidden state. A layer that runs
-    several times adds up all its passes.
+    several times adds up all its passes. All processes' tokens count, and all get the sum;
+    public scripts took those of the first one.
     """
+    synchronize(h)
     started = time.perf_counter()
     model.eval()
     hessians: dict[str, Tensor] = {}
@@ -27,19 +29,18 @@ def collect_hessians(h: Hyperparameters, model: nn.Module) -> dict[str, Tensor]:
     loader = Loader(h)
     for _ in range(h.gptq_calibration_batches):
         ids, _ = loader.next_batch()
-        hidden = model.trunk(ids)
-        if h.tie_embeddings:
-            add("tok_emb.weight", hidden)
-        else:
-            model.head(hidden)
+        add("tok_emb.weight", model.trunk(ids))
     for hook in hooks:
         hook.remove()
     for name in sorted(hessians):
         if h.world_size > 1:
             dist.all_reduce(hessians[name])
         hessians[name] /= h.gptq_calibration_batches * h.world_size
+    synchronize(h)
     seconds = time.perf_counter() - started
     log(h, f"gptq:collected {len(hessians)} Hessians in {seconds:.1f} s")
+    if h.max_wallclock_seconds > 0 and seconds > h.gptq_reserve_seconds:
+        log(h, f"gptq:over the {h.gptq_reserve_seconds:g} s of GPTQ_RESERVE_SECONDS: raise it")
     return {name: hessian.cpu() for name, hessian in hessians.items()}
 
 
@@ -56,7 +57,11 @@ def round_with_hessian(
     # the columns that matter most first, while there are others left to make up for them
     order = curvature.argsort(descending=True)
     w, H = w[:, order], H[order][:, order]
-    U = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(H)), upper=True)
+    lower, failed = torch.linalg.cholesky_ex(H)
+    while failed:  # too few tokens for so many columns: damp more
+        H.diagonal().mul_(1.1)
+        lower, failed = torch.linalg.cholesky_ex(H)
+    U = torch.linalg.cholesky(torch.cholesky_inverse(lower), upper=True)
     q = torch.zeros_like(w)
     for start in range(0, w.size(1), block):
         end = min(start + block, w.size(1))
@@ -74,12 +79,14 @@ hessians.update(collect_hessians(h, model))
 
 
 # @replace quantize.solve
-hessian = hessians.get(name)
-if hessian is None:
-    stop(f"{name} is to be quantised, but calibration saw nothing that reads it")
-q = round_with_hessian(h, w, scale, top, hessian)
+if name in hessians:
+    q = round_with_hessian(h, w, scale, top, hessians[name])
+else:  # calibration saw nothing that reads it
+    q = torch.round(w / scale[:, None]).clamp(-top, top)
 
 
 # @fill main.setup
 if not h.tie_embeddings:
     stop("TIE_EMBEDDINGS=0: GPTQ rounds an embedding by what reads it as a head")
+if 0 < h.max_wallclock_seconds <= h.gptq_reserve_seconds:
+    stop("GPTQ_RESERVE_SECONDS leaves nothing of MAX_WALLCLOCK_SECONDS to train in")

@@ -13,6 +13,8 @@ class Loader:
         self.shards = [read_shard(h, path) for path in files]
         self.rng = np.random.Generator(np.random.PCG64(h.rank))
         self.starts = [self.draw(shard) for shard in self.shards]
+        if not any(self.starts):
+            stop(f"the shards of {h.data_path} hold no sequence of TRAIN_SEQ_LEN + 1 tokens")
 
     def draw(self, shard: Tensor) -> list[int]:
         """Where the sequences of a shard start, in the reverse of the order they are read."""

@@ -1,11 +1,11 @@
-"""Train the shipped weights on the whole validation text, then score them on the same text."""
+"""Train the shipped weights on the validation text, then score them on the same text."""
 
 from pgolf_compose import Hyperparameter, Technique
 
 technique = Technique(
     __name__,
     env_prefix="TTT",
-    source="PR #301, PR #366",
+    source="PR #366",
     switch="TTT_ENABLED",
     breaks={
         "C3": "every target has been trained on before it is scored",

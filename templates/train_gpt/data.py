@@ -19,7 +19,7 @@ def read_shard(h: Hyperparameters, path: Path) -> Tensor:
     count, size = int(header[2]), path.stat().st_size
     if count < 1 or size != 1024 + 2 * count:
         stop(f"{path} is damaged: {count} tokens are {1024 + 2 * count} bytes, it has {size}")
-    tokens = np.fromfile(path, dtype="<u2", offset=1024, count=count)
+    tokens = np.memmap(path, dtype="<u2", mode="c", offset=1024, shape=(count,))
     if tokens.max() >= h.vocab_size:
         stop(f"{path} holds token {tokens.max()}; the vocabulary has {h.vocab_size} (VOCAB_SIZE)")
     return torch.from_numpy(tokens)

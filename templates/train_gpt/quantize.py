@@ -135,6 +135,8 @@ def tensor_bytes(tensors) -> int:
 def write_artifact(h: Hyperparameters, model: GPT) -> Path:
     """Quantise, compress and write the model; log every size that counts."""
     path = Path(f"final_model.{QUANTIZER}.ptz")
+    if h.rank == 0:  # before anything that could fail: the training is paid for
+        torch.save(model.state_dict(), "final_model.pt")
     stored = quantize(h, model)
     # @scope h, model, stored; assign raw, the artifact's bytes before compression, and data, after
     # @part artifact.encode
@@ -145,7 +147,6 @@ def write_artifact(h: Hyperparameters, model: GPT) -> Path:
     code = len(Path(__file__).read_bytes())
     if h.rank == 0:
         path.write_bytes(data)
-        torch.save(model.state_dict(), "final_model.pt")
         before = tensor_bytes(model.state_dict().values())
         parts = (value if isinstance(value, tuple) else (value,) for value in stored.values())
         payload = tensor_bytes(t for part in parts for t in part)
