@@ -7,6 +7,7 @@ technique = Technique(
     env_prefix="TTT",
     source="PR #366",
     switch="TTT_ENABLED",
+    ranks_matter="each process has batches of its own, so more of them make fewer updates",
     breaks={
         "C3": "every target has been trained on before it is scored",
         "1": "its optimizer reads the validation text before any of it is scored",
