@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 import torch
 from benchmarks import compiled
+from torch.fx.experimental.proxy_tensor import make_fx
 
 RECIPES = list(compiled.HAND_WRITTEN)
 
@@ -69,3 +70,15 @@ def test_the_model_written_by_hand_has_the_same_loss_and_gradients(recipe):
         assert gradients.keys() == others.keys()
         for name, gradient in gradients.items():
             torch.testing.assert_close(gradient, others[name], rtol=1e-4, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize(("recipe", "sizes"), [("baseline", {"num_layers": 2})])
+def test_what_is_counted_is_what_make_fx_traces(recipe, sizes):
+    composed, _, tokens = compiled.pair(recipe, **sizes)
+    parameters = dict(composed.named_parameters())
+    traced = make_fx(lambda given: compiled.loss_and_gradients(composed, given, *tokens))(
+        parameters
+    )
+    nodes = [str(node.target) for node in traced.graph.nodes if node.op == "call_function"]
+    counted, _ = compiled.operations(composed, *tokens)
+    assert Counter(name for name in nodes if name.startswith("aten.")) == counted
