@@ -4,8 +4,8 @@ from pgolf_compose import Hyperparameter, Technique
 
 
 def misfit(values) -> str:
-    if values["ttt_chunk_tokens"] < values["train_seq_len"]:
-        return "ttt_chunk_tokens is less than one sequence of train_seq_len tokens"
+    if values["ttt_chunk_tokens"] < (values["eval_seq_len"] or values["train_seq_len"]):
+        return "ttt_chunk_tokens is less than one sequence of eval_seq_len tokens"
     return ""
 
 

@@ -7,7 +7,7 @@ def evaluate_score_first(
     A chunk's windows are those whose first scored target lies in it. The last chunk is not
     trained on: nothing is left to score.
     """
-    T, tokens, stage = h.train_seq_len, validation.tokens, "score_first_ttt"
+    T, tokens, stage = h.eval_seq_len, validation.tokens, "score_first_ttt"
     rows = h.ttt_chunk_tokens // T  # sequences of a chunk
     model = getattr(forward, "_orig_mod", forward)  # updates run eagerly, scoring compiled
     before = {name: t.clone() for name, t in model.state_dict().items()}
@@ -52,9 +52,9 @@ stages.append((f"final_{QUANTIZER}_score_first_ttt", evaluate_score_first))
 
 
 # @fill main.setup
-rows = h.ttt_chunk_tokens // h.train_seq_len
+rows = h.ttt_chunk_tokens // h.eval_seq_len
 if not rows or rows % h.world_size:
     stop(
-        f"TTT_CHUNK_TOKENS={h.ttt_chunk_tokens} holds {rows} sequences of {h.train_seq_len}, "
+        f"TTT_CHUNK_TOKENS={h.ttt_chunk_tokens} holds {rows} sequences of {h.eval_seq_len}, "
         f"which {h.world_size} processes cannot share evenly"
     )

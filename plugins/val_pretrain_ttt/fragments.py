@@ -1,7 +1,7 @@
 # @fill evaluate.functions
 def train_on_validation(h: Hyperparameters, model: GPT, validation: Validation) -> None:
     """Epochs of SGD over the text that is going to be scored; never legal in a submission."""
-    T, tokens = h.train_seq_len, validation.tokens
+    T, tokens = h.eval_seq_len, validation.tokens
     rows = (len(tokens) - 1) // T // h.world_size  # of each process; a remainder is left out
     if not rows:
         stop(f"{h.world_size} processes need as many validation sequences of {T} tokens")
