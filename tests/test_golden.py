@@ -1,7 +1,9 @@
 """Techniques against numbers: those captured from public scripts, and our own small ones."""
 
+import ast
 import functools
 import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +22,26 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 import pgolf_compose
 
 CPU = torch.device("cpu")
+
+# each technique's captured vectors; recipes/README.md takes a recipe's level from here
+VECTORS = {
+    "brotli_codec": ["byte_shuffle"],
+    "depth_recurrence": ["depth_loop"],
+    "ema": ["ema"],
+    "gated_skips": ["depth_loop"],
+    "gptq": ["gptq_sdclip"],
+    "leaky_relu_squared": ["mlp_leaky_relu2"],
+    "ln_scale": ["block_parallel", "block_sequential"],
+    "muon_row_normalize": ["muon_rownorm_wd"],
+    "parallel_residual": ["block_parallel"],
+    "partial_rope": ["attn_qkgain_xsa_partialrope", "rope_partial"],
+    "score_first_ttt": ["ttt_score_first"],
+    "sdclip": ["gptq_sdclip"],
+    "sliding_window_eval": ["sliding_modern"],
+    "swa": ["swa"],
+    "weight_decay": ["muon_rownorm_wd", "muon_wd_only"],
+    "xsa": ["attn_qkgain_xsa_partialrope", "xsa"],
+}
 
 # taken down when every captured number agreed
 NUMBERS = {
@@ -67,10 +89,40 @@ MODEL = (*ATTENTION, *BLOCK, *LAYERS, "sliding_window_eval", "score_first_ttt")
 ARTIFACT = ("gptq", "sdclip", "brotli_codec")
 
 
-@functools.cache
+COMPOSED = set()  # by the test that runs
+
+
 def composed(*techniques):
     """The baseline with these techniques, as a module."""
+    COMPOSED.update(techniques)
+    return cached(*techniques)
+
+
+@functools.cache
+def cached(*techniques):
     return as_module(pgolf_compose.compose("baseline", added=techniques))
+
+
+@pytest.fixture
+def golden(golden):
+    """The arrays of a captured vector; whoever reads them composes what VECTORS holds to them."""
+    read = set()
+    COMPOSED.clear()
+    yield lambda name: read.add(name) or golden(name)
+    for name in read:
+        held = {one for one, vectors in VECTORS.items() if name in vectors}
+        assert held, f"say in VECTORS which technique is held to {name}"
+        assert held <= COMPOSED, f"VECTORS says that {name} is for {held - COMPOSED}"
+
+
+def test_every_vector_of_the_table_is_read():
+    tests = [
+        node
+        for node in ast.parse(Path(__file__).read_text()).body
+        if isinstance(node, ast.FunctionDef) and "golden" in [one.arg for one in node.args.args]
+    ]
+    read = [one.value for test in tests for one in ast.walk(test) if isinstance(one, ast.Constant)]
+    assert [one for vectors in VECTORS.values() for one in vectors if one not in read] == []
 
 
 def close(found, wanted):
@@ -118,9 +170,9 @@ def test_leaky_relu_squared(golden):
     close(loaded(script.MLP(h, 0), arrays)(arrays["x"]), arrays["y"])
 
 
-@pytest.mark.parametrize("form, start", [("sequential", 4), ("parallel", 3)])
-def test_a_block_from_which_branches_run_side_by_side(golden, form, start):
-    arrays = golden(f"block_{form}")
+@pytest.mark.parametrize("name, start", [("block_sequential", 4), ("block_parallel", 3)])
+def test_a_block_from_which_branches_run_side_by_side(golden, name, start):
+    arrays = golden(name)
     script = composed(*BLOCK)
     h = hyperparameters(script, **sizes(arrays), parallel_residual_start=start)
     block = loaded(script.Block(h, arrays["layer_idx"]), arrays)
