@@ -260,15 +260,15 @@ def test_score_first_test_time_training(golden, monkeypatch):
     )
     model.looping = True
     seen = types.SimpleNamespace(sums=[], losses=[], rates=[], weights=None)
-    score_windows = script.score_windows
+    score_windows, adapt = script.score_windows, script.adapt
 
     def scored(*args):
         seen.sums.append(score_windows(*args))
         return seen.sums[-1]
 
-    def trained(model, _, nll):
-        if model.training:
-            seen.losses.append(nll.mean().item())
+    def trained(h, stage, optimizer, loss, *rest):
+        seen.losses.append(loss.item())
+        adapt(h, stage, optimizer, loss, *rest)
 
     def stepped(optimizer, *_):
         seen.rates.append(optimizer.param_groups[0]["lr"])
@@ -276,7 +276,7 @@ def test_score_first_test_time_training(golden, monkeypatch):
 
     monkeypatch.setattr(script, "score_windows", scored)
     monkeypatch.setattr(script, "log", lambda *_: None)
-    model.register_forward_hook(trained)
+    monkeypatch.setattr(script, "adapt", trained)
     hook = register_optimizer_step_post_hook(stepped)
     try:
         found = script.evaluate_score_first(h, model, validation_of(script, arrays))
