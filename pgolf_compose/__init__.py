@@ -4,7 +4,7 @@ import importlib
 
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.hookspecs import hookimpl
-from pgolf_compose.technique import Host, Hyperparameter, Technique, grouped
+from pgolf_compose.technique import Host, Hyperparameter, Technique, choice, grouped
 
 __all__ = [
     "ComposeError",
@@ -15,6 +15,7 @@ __all__ = [
     "Technique",
     "Track",
     "__version__",
+    "choice",
     "compose",
     "grouped",
     "hookimpl",

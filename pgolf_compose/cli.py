@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from pgolf_compose import __version__
-from pgolf_compose.errors import ComposeError
+from pgolf_compose.errors import ComposeError, listed
 
 __all__ = ["main"]
 
@@ -232,7 +232,6 @@ def listing(what: str, library) -> list[dict]:
 
 def told_rules(technique) -> str:
     """`breaks C3 and 1` or `keeps C4`."""
-    from pgolf_compose.errors import listed
 
     verb, rules = ("breaks", technique.breaks) if technique.breaks else ("keeps", technique.keeps)
     return f"{verb} {listed(rules)}" if rules else ""
@@ -304,7 +303,7 @@ def show_technique(technique, library, as_json: bool) -> None:
     settings = [
         {
             "setting": one.name,
-            "environment": technique.env(one),
+            "environment": technique.env(one) or "settled",
             "default": one.default,
             "takes": one.wants,
             "help": f"{one.help}, {one.unit}" if one.unit else one.help,
@@ -322,6 +321,11 @@ def show_technique(technique, library, as_json: bool) -> None:
     if settings:
         click.echo("\nsettings")
         table([tuple(str(value) for value in one.values()) for one in settings], "  ")
+    for one in technique.hyperparameters:
+        if one.options:
+            click.echo(f"\n{one.name}: {one.help}")
+            breaking = {name: f" [breaks {listed(rules)}]" for name, rules in one.breaks.items()}
+            table([(n, text + breaking.get(n, "")) for n, text in one.options.items()], "  ")
     click.echo("\ncode")
     rows = [(one["verb"], one["place"], f"{one['lines']} lines", one["where"]) for one in code]
     table(rows, "  ")

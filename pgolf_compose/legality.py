@@ -1,9 +1,11 @@
 """What techniques declare of a contest's rules, held against a composition's track."""
 
+import itertools
 from dataclasses import dataclass
 
 from pgolf_compose.errors import ComposeError, listed
 from pgolf_compose.resolve import Composition
+from pgolf_compose.technique import Technique
 
 __all__ = ["Violation", "check_legal", "kept", "noncompliance", "violations"]
 
@@ -24,16 +26,24 @@ def violations(composition: Composition) -> tuple[Violation, ...]:
     return tuple(
         Violation(one.name, rule, rules[rule], reason)
         for one in composition.techniques
-        for rule, reason in one.breaks.items()
+        for rule, reason in broken(composition, one).items()
         if rule in rules
     )
+
+
+def broken(composition: Composition, technique: Technique) -> dict[str, str]:
+    """The rules that a technique violates as it is set here, and how."""
+    settled = composition.settled(technique)
+    by_choice = (one.breaks.get(settled.get(one.name), {}) for one in technique.hyperparameters)
+    return {**technique.breaks, **dict(itertools.chain.from_iterable(map(dict.items, by_choice)))}
 
 
 def kept(composition: Composition) -> str:
     """`C3 and 1 (score_first_ttt), 8 (gptq)`: rules that are near, and whose."""
     rules = composition.track.rules
     found = [
-        (one.name, [rule for rule in one.keeps if rule in rules]) for one in composition.techniques
+        (one.name, [r for r in one.keeps if r in rules and r not in broken(composition, one)])
+        for one in composition.techniques
     ]
     return ", ".join(f"{listed(near)} ({name})" for name, near in found if near)
 

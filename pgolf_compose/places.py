@@ -9,14 +9,23 @@ import functools
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.origin import File, Location, Origin
-from pgolf_compose.technique import Host, Technique
+from pgolf_compose.technique import Host, Technique, Value
 
-__all__ = ["STAMP", "Fragment", "Place", "directives", "read_fragments", "read_places", "read_text"]
+__all__ = [
+    "STAMP",
+    "Fragment",
+    "Place",
+    "directives",
+    "read_fragments",
+    "read_places",
+    "read_text",
+    "used_fragments",
+]
 
 # Joins a template's line to its origin while Jinja works. A noncharacter: it stands in no text,
 # and Jinja, which eats white space after its statements, leaves it alone.
@@ -52,6 +61,7 @@ class Fragment:
     origins: tuple[Origin, ...]
     strings: frozenset[int] = frozenset()  # lines, from 0, inside a multi-line string
     generated: bool = False  # written from declarations: no directive is live in it
+    condition: str = ""  # over the technique's settled choices, for it to be used at all
 
     @property
     def origin(self) -> Origin:
@@ -107,9 +117,10 @@ def directives(text: str, file: File, known: set[str] = INSIDE) -> Iterator[Dire
                 where,
             )
         rest = found["rest"].strip()
-        if found["word"] in {"slot", "part"} | OPENS and not NAME.fullmatch(rest):
+        name = rest.partition(" if ")[0] if found["word"] in OPENS else rest
+        if found["word"] in {"slot", "part"} | OPENS and not NAME.fullmatch(name):
             raise ComposeError(
-                f"{rest!r} is no name of a place; one is written like attention.after", where
+                f"{name!r} is no name of a place; one is written like attention.after", where
             )
         yield Directive(number, len(found["indent"].expandtabs()), found["word"], rest)
 
@@ -205,17 +216,39 @@ def read_fragments(technique: Technique) -> tuple[Fragment, ...]:
             )
         code = "\n".join(body) + "\n"
         check_syntax(code, file, first)
+        place, _, condition = start.rest.partition(" if ")
         fragments.append(
             Fragment(
                 technique.name,
                 start.word,
-                start.rest,
+                place,
                 code,
                 tuple(Origin(technique.name, file, first + n) for n in range(len(body))),
                 string_lines(code) - docstring_lines(code),
+                condition=condition,
             )
         )
     return tuple(fragments)
+
+
+def used_fragments(technique: Technique, settled: Mapping[str, Value]) -> tuple[Fragment, ...]:
+    """The fragments whose `if` holds under the technique's settled choices."""
+    return tuple(one for one in read_fragments(technique) if holds(one, settled))
+
+
+def holds(fragment: Fragment, settled: Mapping[str, Value]) -> bool:
+    """Whether a fragment's condition, Python over the names of settled choices, is true."""
+    if not fragment.condition:
+        return True
+    try:
+        return bool(eval(fragment.condition, {"__builtins__": {}}, dict(settled)))
+    except Exception as error:
+        names = ", ".join(settled) or "none"
+        raise ComposeError(
+            f"`{fragment.verb} {fragment.place} if {fragment.condition}`: {error}; "
+            f"it may ask for the technique's settled choices ({names})",
+            Location(fragment.origin.file.path, fragment.origin.line),
+        ) from None
 
 
 def check_syntax(code: str, file: File, first: int) -> None:

@@ -6,7 +6,7 @@ import itertools
 import re
 import textwrap
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import CodeType
 from typing import ClassVar
@@ -63,10 +63,12 @@ def fill(composition: Composition) -> Script:
             for end in ("start", "end")
         },
     )
-    environment.pgolf = Filling(fragments, stamps, environment)
+    settled = {one.name: composition.settled(one) for one in composition.techniques}
+    environment.pgolf = Filling(fragments, stamps, environment, settled)
     try:
         text = environment.get_template(composition.host.template).render(
-            techniques={one.name for one in composition.techniques}
+            techniques={one.name for one in composition.techniques},
+            **composition.settled(composition.host),
         )
     except TemplateNotFound as error:
         raise ComposeError(
@@ -170,8 +172,14 @@ class Loader(BaseLoader):
 class Filling:
     """What goes into each place, and which places the rendering came by."""
 
-    def __init__(self, fragments: Sequence[Fragment], stamps: Stamps, environment: Environment):
-        self.stamps, self.environment = stamps, environment
+    def __init__(
+        self,
+        fragments: Sequence[Fragment],
+        stamps: Stamps,
+        environment: Environment,
+        settled: Mapping[str, Mapping[str, Value]],  # choices of each technique
+    ):
+        self.stamps, self.environment, self.settled = stamps, environment, settled
         self.by_place: dict[str, list[Fragment]] = {}
         for fragment in fragments:
             self.by_place.setdefault(fragment.place, []).append(fragment)
@@ -210,7 +218,8 @@ class Filling:
             stamped = self.stamps.on(lines, name, fragment.origins)
             text = "".join(f"{line}\n" for line in stamped)
         else:
-            text = self.environment.get_template(str(fragment.origin)).render(context.get_all())
+            names = {**context.get_all(), **self.settled[fragment.owner]}
+            text = self.environment.get_template(str(fragment.origin)).render(names)
         self.indent -= indent
         self.pasting.pop()
         # a stamp ends each line, so only "\n" does: the text may hold other line ends
@@ -420,6 +429,8 @@ def hyperparameters(composition: Composition) -> list[Fragment]:
     groups: dict[tuple[str, str], list[Assignment]] = {}
     attributes = {one.attribute for one in composition.assignments}
     for one in composition.assignments:
+        if one.hyperparameter.settled and not one.env:
+            continue
         title = one.hyperparameter.group or one.declared.name
         groups.setdefault((one.declared.name, title), []).append(one)
     fragments = []
@@ -438,7 +449,8 @@ def hyperparameters(composition: Composition) -> list[Fragment]:
         fragments.append(generated_fragment(owner, "hyperparameters", lines))
     for one in composition.techniques:
         if one.switch:
-            line = f'{one.switch.lower()} = env("{one.switch}", True, settled=True)  # composed in'
+            name = one.switch.split()[0].lower()
+            line = f'{name} = env("{one.switch}", True, settled=True)  # composed in'
             origin = Origin(one.name, one.file("__init__.py"), 1)
             fragments.append(generated_fragment(one.name, "hyperparameters", [(line, origin)]))
     return fragments
@@ -458,7 +470,9 @@ def hyperparameter_lines(assignment: Assignment, attributes: set[str]) -> list[s
         given.append(f"least={number(one.minimum)}")
     if one.maximum is not None:
         given.append(f"most={number(one.maximum)}")
-    if one.choices:
+    if one.settled:
+        given.append("settled=True")
+    elif one.choices:
         given.append(f"choices={one.choices!r}")
     line = f"{assignment.attribute} = env({', '.join(given)})"
     help = " ".join(f"# {one.help}, {one.unit}".split()) if one.unit else f"# {one.help}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from pgolf_compose.data import Dataset
 from pgolf_compose.errors import ComposeError, did_you_mean, listed
-from pgolf_compose.places import Fragment, read_fragments
+from pgolf_compose.places import Fragment, used_fragments
 from pgolf_compose.plugins import Library, pick
 from pgolf_compose.recipe import Recipe, Setting, written
 from pgolf_compose.technique import Declared, Host, Hyperparameter, Technique, Value
@@ -65,6 +65,14 @@ class Composition:
     def name(self) -> str:
         return self.recipe.name
 
+    def settled(self, declared: Declared) -> dict[str, Value]:
+        """What was decided of a technique or the host for good: its settled choices by name."""
+        return {
+            one.hyperparameter.name: one.value
+            for one in self.assignments
+            if one.declared is declared and one.hyperparameter.settled
+        }
+
 
 def resolve(recipe: Recipe, library: Library, changes: Changes = NOTHING) -> Composition:
     """Check a recipe against what is installed, and settle order and values."""
@@ -93,10 +101,11 @@ def resolve(recipe: Recipe, library: Library, changes: Changes = NOTHING) -> Com
     check_names(assignments, techniques)
     for one in (host, *techniques):
         check_fit(one, assignments)
-    fragments = tuple(itertools.chain.from_iterable(map(read_fragments, techniques)))
-    return Composition(
-        recipe, host, track, dataset, techniques, tuple(assignments), fragments, before
+    composition = Composition(
+        recipe, host, track, dataset, techniques, tuple(assignments), (), before
     )
+    chosen = (used_fragments(one, composition.settled(one)) for one in techniques)
+    return replace(composition, fragments=tuple(itertools.chain.from_iterable(chosen)))
 
 
 def changed(recipe: Recipe, library: Library, changes: Changes) -> Recipe:
@@ -140,10 +149,11 @@ def addressed(
     # two may share a public name: the one that is composed is meant
     for technique in sorted(library.techniques.values(), key=lambda one: one.name in techniques):
         for one in technique.hyperparameters:
-            names = f"{technique.name}.{one.name}", technique.attribute(one), technique.env(one)
+            env = technique.env(one).split()
+            names = f"{technique.name}.{one.name}", technique.attribute(one), *env
             known.update(dict.fromkeys(names, (technique, one)))
     for one in host.hyperparameters:
-        known[one.name] = known[host.env(one)] = None, one
+        known.update(dict.fromkeys((one.name, *host.env(one).split()), (None, one)))
     if key not in known:
         near = did_you_mean(key, known) or f" `pgolf-compose show {recipe.name}` shows them."
         raise ComposeError(f"{key} is no hyperparameter.{near}", "--set")
@@ -332,7 +342,7 @@ def check_settings(
 def unknown_setting(key: str, declared: Declared, library: Library, section: str) -> str:
     """What the word might have meant: a near name here, or the same name elsewhere."""
     known = [one.name for one in declared.hyperparameters]
-    spelt = {declared.env(one): one.name for one in declared.hyperparameters}
+    spelt = {env: one.name for one in declared.hyperparameters for env in declared.env(one).split()}
     if key in spelt:
         return f"{section} has no {key}; a recipe writes it {spelt[key]}"
     if near := did_you_mean(key, known):
@@ -366,9 +376,9 @@ def check_names(assignments: Sequence[Assignment], techniques: Sequence[Techniqu
     names = [
         (name, assignment.declared.name)
         for assignment in assignments
-        for name in (assignment.attribute, assignment.env)
+        for name in (assignment.attribute, *assignment.env.split())
     ]
-    names += [(one.switch, one.name) for one in techniques if one.switch]
+    names += [(name, one.name) for one in techniques for name in one.switch.split()]
     for name, owner in names:
         if name in taken:
             raise ComposeError(

@@ -10,7 +10,7 @@ from typing import get_origin
 from pgolf_compose.hookspecs import hookimpl
 from pgolf_compose.origin import File
 
-__all__ = ["Host", "Hyperparameter", "Technique", "Value", "grouped"]
+__all__ = ["Host", "Hyperparameter", "Technique", "Value", "choice", "grouped"]
 
 Value = bool | int | float | str | tuple
 
@@ -20,7 +20,13 @@ class Hyperparameter:
     """A named value: its type is its default's, and a tuple is a list of whole numbers.
 
     A recipe sets it by `name`, the script reads it as `h.<prefix>_<name>`, the environment
-    overrides it as `<PREFIX>_<NAME>` or as `env`, where public scripts spell it otherwise.
+    overrides it as `<PREFIX>_<NAME>` or as `env`, where public scripts spell it otherwise; of
+    several names in `env`, with spaces between, the first that is set counts.
+
+    What is `settled` is decided when a script is composed: fragments ask for it by its name
+    (`# @if form == "joint"`), the script does not read it. Where `env` names it, the script
+    lets the environment confirm it. `options` says what each choice means, and `breaks` which
+    rules of a contest it violates, as `Technique.breaks` does.
     """
 
     name: str
@@ -31,6 +37,9 @@ class Hyperparameter:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     env: str = ""
+    settled: bool = False
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)
+    breaks: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
     group: str = ""  # set by `grouped`
 
     def __post_init__(self):
@@ -46,6 +55,9 @@ class Hyperparameter:
             "choices are not a tuple of texts": not isinstance(self.choices, tuple)
             or not all(isinstance(one, str) for one in self.choices),
             "its limits are not numbers": not all(isinstance(one, int | float) for one in limits),
+            "its options are not its choices": bool(self.options)
+            and tuple(self.options) != self.choices,
+            "it breaks rules by what is no choice": not set(self.breaks) <= set(self.choices),
         }
         for reason, here in wrong.items():
             if here:
@@ -73,6 +85,31 @@ class Hyperparameter:
         if self.maximum is not None:
             return f"{words}, at most {self.maximum}"
         return words
+
+
+def choice(
+    name: str,
+    options: Mapping[str, str],
+    help: str,
+    *,
+    env: str = "",
+    breaks: Mapping[str, Mapping[str, str]] | None = None,
+) -> Hyperparameter:
+    """One of several ways to do a thing, settled when a script is composed; the first by default.
+
+    `options` maps each to what it is and where it comes from.
+    """
+    names = tuple(options)
+    return Hyperparameter(
+        name,
+        names[0],
+        help,
+        choices=names,
+        env=env,
+        settled=True,
+        options=options,
+        breaks=breaks or {},
+    )
 
 
 def grouped(title: str, *members: Hyperparameter) -> tuple[Hyperparameter, ...]:
@@ -130,7 +167,9 @@ class Declared:
         return "_".join(filter(None, [self.prefix.lower(), hyperparameter.name]))
 
     def env(self, hyperparameter: Hyperparameter) -> str:
-        """The environment's name for it, as in `XSA_LAST_N`."""
+        """The environment's name for it, as in `XSA_LAST_N`; empty where it does not read it."""
+        if hyperparameter.settled:
+            return hyperparameter.env
         return hyperparameter.env or self.attribute(hyperparameter).upper()
 
     def file(self, name: str) -> File:
@@ -144,7 +183,8 @@ class Technique(Declared):
 
     `requires` and `conflicts` map another technique's name to the reason. `after` and `before`
     order this one among others that fill the same slot. `switch` is the name that turns it on
-    in public scripts (`EMA_ENABLED`): a composed script accepts it set to 1 and stops at 0.
+    in public scripts (`EMA_ENABLED`): a composed script accepts it set to 1 and stops at 0; of
+    several names, with spaces between, the first that is set counts.
     `measuring` marks what observes a run and has no place in a submission. `breaks` maps each
     rule of a contest that it violates to what it does, `keeps` each that it comes close to, to
     why it does not. `ranks_matter` says why several processes do not compute what one does.

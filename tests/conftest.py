@@ -21,7 +21,7 @@ SHARED = ROOT.parent / "shared"  # captured numbers; the suite passes without th
 
 INIT = '''"""{summary}"""
 
-from pgolf_compose import Hyperparameter, Technique
+from pgolf_compose import Hyperparameter, Technique, choice
 
 technique = Technique(__name__{declared})
 '''
@@ -100,6 +100,8 @@ def host(baseline):
 def hyperparameters(module, **values):
     """The script's hyperparameters with some set, in float32."""
     h = module.Hyperparameters()
+    if "train_seq_len" in values:
+        values = {"eval_seq_len": values["train_seq_len"], **values}
     for name, value in {"precision": "fp32", **values}.items():
         assert hasattr(h, name), name
         setattr(h, name, value)

@@ -77,7 +77,7 @@ def test_loss_and_gradients_of_the_whole_model(host, golden):
 def test_bits_per_byte(host, golden):
     arrays = golden("val_bpb_baseline")
     h, model = whole_model(host, arrays)
-    h.train_seq_len, h.val_batch_size = 32, 2 * 32 * 8
+    h.eval_seq_len, h.val_batch_size = 32, 2 * 32 * 8
     found = host.evaluate(h, model, validation_of(host, arrays))
     assert found == pytest.approx((arrays["val_loss"], arrays["val_bpb"]), rel=1e-7)
 

@@ -4,8 +4,8 @@ from pgolf_compose import Hyperparameter, Technique
 
 
 def misfit(values) -> str:
-    if values["eval_stride"] > values["train_seq_len"]:
-        return "eval_stride is longer than a window of train_seq_len tokens"
+    if values["eval_stride"] > (values["eval_seq_len"] or values["train_seq_len"]):
+        return "eval_stride is longer than a window of eval_seq_len tokens"
     return ""
 
 

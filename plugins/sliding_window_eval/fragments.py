@@ -1,13 +1,13 @@
 # @fill evaluate.functions
 def window_starts(h: Hyperparameters, validation: Validation) -> list[int]:
     """Where the windows start: the first scores all its targets, each other only its last ones."""
-    context, targets = h.train_seq_len - h.eval_stride, len(validation.tokens) - 1
+    context, targets = h.eval_seq_len - h.eval_stride, len(validation.tokens) - 1
     return [n for n in range(0, targets, h.eval_stride) if n == 0 or n + context < targets]
 
 
 def score_windows(h: Hyperparameters, forward, validation: Validation, starts: list[int]) -> Tensor:
     """Nats, bytes and number of the targets that these windows are there to score, float64 (3,)."""
-    T, tokens = h.train_seq_len, validation.tokens
+    T, tokens = h.eval_seq_len, validation.tokens
     sums = torch.zeros(3, dtype=torch.float64, device=h.device)
     for n in range(0, len(starts), h.eval_batch_seqs):
         batch = starts[n : n + h.eval_batch_seqs]
@@ -44,5 +44,5 @@ stages.append((f"final_{QUANTIZER}_sliding_window", evaluate_sliding))
 
 
 # @fill main.setup
-if h.eval_stride > h.train_seq_len:
-    stop(f"EVAL_STRIDE={h.eval_stride} is longer than a window of {h.train_seq_len} tokens")
+if h.eval_stride > h.eval_seq_len:
+    stop(f"EVAL_STRIDE={h.eval_stride} is longer than a window of {h.eval_seq_len} tokens")

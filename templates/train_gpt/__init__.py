@@ -24,7 +24,7 @@ def misfit(values: Mapping) -> str:
         return "model_dim is no even multiple of num_heads"
     if values["num_heads"] % values["num_kv_heads"]:
         return "num_heads is no multiple of num_kv_heads"
-    if int(values["mlp_mult"] * values["model_dim"]) < 1:
+    if not values["mlp_hidden"] and int(values["mlp_mult"] * values["model_dim"]) < 1:
         return "mlp_mult leaves the MLP no hidden unit"
     if values["train_batch_tokens"] % (8 * values["train_seq_len"]):
         return "train_batch_tokens is no multiple of 8 x train_seq_len"
@@ -77,6 +77,7 @@ host = Host(
             Hyperparameter(
                 "mlp_mult", 2.0, "hidden width over model_dim", minimum=0.01, maximum=64
             ),
+            Hyperparameter("mlp_hidden", 0, "hidden units; 0: as mlp_mult says", minimum=0),
             Hyperparameter("tie_embeddings", True, "one matrix embeds and predicts"),
             Hyperparameter(
                 "tied_embed_init_std", 0.005, "spread of a tied embedding at init", minimum=0
@@ -116,7 +117,16 @@ host = Host(
         ),
         *grouped(
             "validation and log",
-            Hyperparameter("val_batch_size", 524288, "tokens of a validation step", minimum=1),
+            Hyperparameter(
+                "val_batch_size",
+                524288,
+                "tokens of a validation step",
+                minimum=1,
+                env="VAL_BATCH_SIZE VAL_BATCH_TOKENS",
+            ),
+            Hyperparameter(
+                "eval_seq_len", 0, "tokens of a validation sequence; 0: as in training", minimum=0
+            ),
             Hyperparameter("val_loss_every", 1000, "steps; 0: only at the end", minimum=0),
             Hyperparameter("train_log_every", 200, "steps; 0: never", minimum=0),
             Hyperparameter("run_id", "", "names the log; empty: the time of the start"),

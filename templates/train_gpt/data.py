@@ -112,7 +112,7 @@ class Validation:
     def __init__(self, h: Hyperparameters):
         self.byte_counts = ByteCounts(h)
         tokens = torch.cat([read_shard(h, path) for path in shard_files(h, "val")])
-        rows = (len(tokens) - 1) // h.train_seq_len
+        rows = (len(tokens) - 1) // h.eval_seq_len
         if rows < 1:
             stop(f"{h.data_path}: {len(tokens)} validation tokens are less than one sequence")
-        self.tokens = tokens[: rows * h.train_seq_len + 1].to(torch.int64)
+        self.tokens = tokens[: rows * h.eval_seq_len + 1].to(torch.int64)

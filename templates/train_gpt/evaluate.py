@@ -6,7 +6,7 @@
 def evaluate(h: Hyperparameters, forward, validation: Validation) -> tuple[float, float]:
     """Nats per token and bits per byte over the validation split, all processes together."""
     forward.eval()
-    T, tokens = h.train_seq_len, validation.tokens
+    T, tokens = h.eval_seq_len, validation.tokens
     rows = (len(tokens) - 1) // T
     first, end = rows * h.rank // h.world_size, rows * (h.rank + 1) // h.world_size
     batch = max(1, h.val_batch_size // (h.world_size * h.grad_accum_steps * T))

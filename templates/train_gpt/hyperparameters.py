@@ -8,14 +8,16 @@ def stop(message: str) -> None:
     sys.exit(2)
 
 
-def env(name: str, default, least=None, most=None, choices=(), settled=False):
-    """The environment's `name`, read as the type of `default`; `default` where it is not set.
+def env(names: str, default, least=None, most=None, choices=(), settled=False):
+    """The environment's value, read as the type of `default`; `default` where it is not set.
 
-    A `settled` value was decided when this file was composed: it can be confirmed, not changed.
+    Of several `names`, with spaces between, the first that is set counts. A `settled` value was
+    decided when this file was composed: it can be confirmed, not changed.
     """
-    text = os.environ.get(name)
-    if text is None:
+    name = next((one for one in names.split() if one in os.environ), None)
+    if name is None:
         return default
+    text = os.environ[name]
     try:
         if isinstance(default, bool):
             value = {"0": False, "1": True, "false": False, "true": True}[text.lower()]
@@ -36,7 +38,7 @@ def env(name: str, default, least=None, most=None, choices=(), settled=False):
         ):
             stop(f"{name}={text} is out of range: {least} to {most}")
     if settled and value != default:
-        stop(f"{name}={text}, but this file was composed with {name}={int(default)}: recompose it")
+        stop(f"{name}={text}, but this file was composed with {default}: recompose it")
     return value
 
 
@@ -45,6 +47,9 @@ class Hyperparameters:
 
     # @scope the class body: names assigned above can be read
     # @slot hyperparameters
+
+    if not eval_seq_len:
+        eval_seq_len = train_seq_len
 
     # this process among its peers, as torchrun sets them
     rank = env("RANK", 0)

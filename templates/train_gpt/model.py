@@ -109,7 +109,7 @@ class CausalSelfAttention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, h: Hyperparameters, layer: int):
         super().__init__()
-        hidden = int(h.mlp_mult * h.model_dim)
+        hidden = h.mlp_hidden or int(h.mlp_mult * h.model_dim)
         self.fc = CastedLinear(h.model_dim, hidden)
         self.proj = CastedLinear(hidden, h.model_dim, zero_init=True)
         # @scope self, h, layer
@@ -174,7 +174,8 @@ class GPT(nn.Module):
         if not h.tie_embeddings:
             self.lm_head = CastedLinear(h.model_dim, h.vocab_size, zero_init=True)
         # made here, once: a compiler that fused them into the model would round them differently
-        for name, table in zip(("cos", "sin"), rotary_tables(h, h.train_seq_len), strict=True):
+        longest = max(h.train_seq_len, h.eval_seq_len)
+        for name, table in zip(("cos", "sin"), rotary_tables(h, longest), strict=True):
             self.register_buffer(name, table, persistent=False)
         # @scope self, h
         # @slot embed.init
