@@ -371,7 +371,8 @@ def generated(composition: Composition) -> list[Fragment]:
     fragments = [header(composition), *hyperparameters(composition)]
     if told := warning(composition):
         origin = Origin("recipe", File(composition.recipe.path, "recipe"), 1)
-        line = f"log(h, {told!r})"
+        pieces = textwrap.wrap(told, WIDTH - 12, drop_whitespace=False)
+        line = f"log(h, {' '.join(map(repr, pieces))})"
         fragments.append(generated_fragment("recipe", "main.setup", [(line, origin)]))
     return fragments
 
