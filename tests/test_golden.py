@@ -646,6 +646,52 @@ def test_a_model_writes_the_text_that_it_is_calibrated_on(monkeypatch):
     torch.testing.assert_close(found["tok_emb.weight"], hidden.T @ hidden / len(texts))
 
 
+def test_integers_of_some_blocks_are_multiples_of_four(monkeypatch):
+    w = torch.tensor([[127.0, -66, 65, 64, 3, 2, 1]])
+    found = stored_by(
+        monkeypatch,
+        composed("coarse_codes"),
+        {"blocks.0.mlp.fc.weight": w, "blocks.11.mlp.fc.weight": w, "tok_emb.weight": w},
+        {
+            "blocks.0.mlp.fc.weight": "matrix",
+            "blocks.11.mlp.fc.weight": "matrix",
+            "tok_emb.weight": "embedding",
+        },
+        **{"int4_layers": (1, 11), "int8_keep_float_max_numel": 0, "int8_clip_percentile": 100.0},
+    )
+    plain, coarse = [127, -66, 65, 64, 3, 2, 1], [127, -64, 64, 64, 4, 0, 0]
+    assert found["blocks.0.mlp.fc.weight"][0].tolist() == [plain]
+    assert found["blocks.11.mlp.fc.weight"][0].tolist() == [coarse]
+    assert found["tok_emb.weight"][0].tolist() == [plain]
+
+
+def test_the_matrix_that_predicts_is_compensated_for_or_not(monkeypatch):
+    sizes = {"num_layers": 1, "model_dim": 8, "num_heads": 2, "num_kv_heads": 1, "vocab_size": 5}
+    ids = torch.tensor([[1, 2, 3]])
+    found = {}
+    for head in ("compensated", "nearest"):
+        build = pgolf_compose.compose("baseline", added=["gptq"], set=[f"gptq.head={head}"])
+        script = as_module(build)
+        loader = types.SimpleNamespace(next_batch=lambda: (ids, None))
+        monkeypatch.setattr(script, "Loader", lambda h, loader=loader: loader)
+        monkeypatch.setattr(script, "log", lambda *_: None)
+        for tied in (True, False):
+            h = hyperparameters(
+                script,
+                **{**sizes, "train_seq_len": 3, "device": CPU, "int8_keep_float_max_numel": 9},
+                **{"tie_embeddings": tied, "gptq_calibration_batches": 2},
+            )
+            torch.manual_seed(0)
+            model = script.GPT(h)
+            found[head, tied] = script.collect_hessians(h, model)
+            h.gptq_damp_collected = 0.01
+            damped = script.collect_hessians(h, model)["blocks.0.mlp.fc.weight"]
+            plain = found[head, tied]["blocks.0.mlp.fc.weight"]
+            close(damped, plain + 0.01 * plain.diagonal().mean() * torch.eye(8))
+    for tied, name in ((True, "tok_emb.weight"), (False, "lm_head.weight")):
+        assert found["compensated", tied].keys() == found["nearest", tied].keys() | {name}
+
+
 def test_integers_are_packed_without_their_unused_bits():
     script = composed("bit_packing")
     q = torch.tensor([[1, -1], [2, -31]], dtype=torch.int8)

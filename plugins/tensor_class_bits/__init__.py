@@ -19,6 +19,7 @@ technique = Technique(
             "of an attention matrix and, unless told, of an MLP's; above 8: float16",
             minimum=2,
             maximum=16,
+            env="MATRIX_BITS QUANT_BITS",
         ),
         Hyperparameter(
             "mlp_bits", 0, "of an MLP's matrix; 0: as matrix_bits", minimum=0, maximum=16
