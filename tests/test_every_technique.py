@@ -170,6 +170,10 @@ def goes_through(names: list[str], folder, data, **env) -> list[float]:
         "RECUR_START_STEP": "1",
         "REPEAT_UNTIE_MLP_LAYERS": "1",
         "GPTQ_CALIBRATION_BATCHES": "8",
+        "GPTQ_CALIB_SEQS": "16",
+        "N_INT6_LAYERS": "4",
+        "CLIP_SEARCH_LEAST_CLIP": "0",
+        "MAGNITUDE_PRUNING_ABOVE_NUMEL": "1000",
         **env,
     }
     build = composed(list(dict.fromkeys([*names, "metrics"])))

@@ -26,19 +26,23 @@ CPU = torch.device("cpu")
 # each technique's captured vectors; recipes/README.md takes a recipe's level from here
 VECTORS = {
     "brotli_codec": ["byte_shuffle"],
+    "clip_search": ["quant_int6_int5_rows"],
     "depth_recurrence": ["depth_loop"],
     "ema": ["ema"],
     "gated_skips": ["depth_loop"],
     "gptq": ["gptq_sdclip"],
+    "half_precision_rest": ["quant_mixed_int5_int6"],
     "leaky_relu_squared": ["mlp_leaky_relu2"],
     "ln_scale": ["block_parallel", "block_sequential"],
     "muon_row_normalize": ["muon_rownorm_wd"],
     "parallel_residual": ["block_parallel", "parallel_lanes_frontier"],
     "partial_rope": ["attn_qkgain_xsa_partialrope", "rope_partial"],
+    "row_max": ["quant_int6_int5_rows", "quant_mixed_int5_int6"],
     "score_first_ttt": ["ttt_score_first"],
     "sdclip": ["gptq_sdclip"],
     "sliding_window_eval": ["sliding_modern"],
     "swa": ["swa"],
+    "tensor_class_bits": ["quant_mixed_int5_int6"],
     "weight_decay": ["muon_rownorm_wd", "muon_wd_only"],
     "xsa": ["attn_qkgain_xsa_partialrope", "xsa"],
 }
@@ -293,15 +297,15 @@ def test_score_first_test_time_training(golden, monkeypatch):
     )
     model.looping = True
     seen = types.SimpleNamespace(sums=[], losses=[], rates=[], weights=None)
-    score_windows = script.score_windows
+    score_windows, adapt = script.score_windows, script.adapt
 
     def scored(*args):
         seen.sums.append(score_windows(*args))
         return seen.sums[-1]
 
-    def trained(model, _, nll):
-        if model.training:
-            seen.losses.append(nll.mean().item())
+    def trained(h, stage, optimizer, loss, *rest):
+        seen.losses.append(loss.item())
+        adapt(h, stage, optimizer, loss, *rest)
 
     def stepped(optimizer, *_):
         seen.rates.append(optimizer.param_groups[0]["lr"])
@@ -309,7 +313,7 @@ def test_score_first_test_time_training(golden, monkeypatch):
 
     monkeypatch.setattr(script, "score_windows", scored)
     monkeypatch.setattr(script, "log", lambda *_: None)
-    model.register_forward_hook(trained)
+    monkeypatch.setattr(script, "adapt", trained)
     hook = register_optimizer_step_post_hook(stepped)
     try:
         found = script.evaluate_score_first(h, model, validation_of(script, arrays))
@@ -433,13 +437,60 @@ def test_the_mean_of_checkpoints_is_what_training_leaves(golden, monkeypatch):
 def test_gptq_with_clips_by_deviation(golden, name, bits, sigmas, block):
     arrays = golden("gptq_sdclip")
     script, top = composed(*ARTIFACT), 2 ** (bits - 1) - 1
-    h = hyperparameters(script, matrix_clip_sigmas=sigmas, quant_unrounded_scale=False)
+    h = hyperparameters(script, matrix_clip_sigmas=sigmas)
     w, hessian = arrays["w"], arrays["H"]
     q, scale = script.quantize_rows(h, "w", w, "matrix", bits, {"w": hessian})
     assert torch.equal(scale, arrays[f"s_{name}"])
     assert torch.equal(q, arrays[f"q_{name}"])
     q = script.round_with_hessian(h, w, scale.float(), top, hessian, block)
     assert torch.equal(q.to(torch.int8), arrays[f"q_{name}"])
+
+
+def test_the_largest_weight_or_the_best_percentile_sets_a_row_s_step(golden):
+    arrays = golden("quant_int6_int5_rows")
+    row_max, searched = composed("row_max"), composed("clip_search")
+    w = arrays["w"]
+    for script, name, rows, bits in (
+        (row_max, "int6", w, 6),
+        (row_max, "int5", w, 5),
+        (row_max, "int6_366", w, 6),
+        (row_max, "vec", arrays["v"][None], 6),
+        (searched, "lite", w, 6),
+        (searched, "lite_big", 30 * w, 6),
+    ):
+        h = hyperparameters(script)
+        q, scale = script.quantize_rows(h, "w", rows, "matrix", bits, {})
+        assert q.view_as(arrays[f"q_{name}"]).equal(arrays[f"q_{name}"]), name
+        assert scale.equal(torch.as_tensor(arrays[f"s_{name}"], dtype=scale.dtype).view(-1)), name
+
+
+def stored_by(monkeypatch, script, state, kinds, **values):
+    """What the script stores of a model with this state dict, whose parameters have these kinds."""
+    h = hyperparameters(script, device=CPU, **values)
+    monkeypatch.setattr(script, "log", lambda *_: None)
+    monkeypatch.setattr(script, "parameter_kinds", lambda _: kinds)
+    return script.quantize(h, types.SimpleNamespace(state_dict=lambda: state))
+
+
+def test_each_class_of_tensors_has_its_own_width_and_rule(golden, monkeypatch):
+    arrays = golden("quant_mixed_int5_int6")
+    given, wanted = under(arrays, "in"), under(arrays, "res")
+    script = composed("row_max", "tensor_class_bits", "half_precision_rest")
+    found = stored_by(
+        monkeypatch,
+        script,
+        given,
+        {name: "matrix" if name.endswith("weight") else "scalar" for name in given},
+        **{"mlp_bits": 5, "bigram_bits": 6, "fp16_keep_name_patterns": "tok_emb,blocks.8.attn.c_k"},
+        **{"int8_keep_float_max_numel": 8192, "quant_scale_floor": True},
+        quant_unrounded_scale=True,
+    )
+    for name in given:
+        if isinstance(found[name], tuple):
+            assert found[name][0].equal(wanted[f"{name}.q"]), name
+            assert found[name][1].equal(wanted[f"{name}.scale"]), name
+        else:
+            assert found[name].dtype == wanted[name].dtype and found[name].equal(wanted[name]), name
 
 
 def test_the_bytes_that_brotli_compresses_are_dealt_apart(golden):
@@ -690,10 +741,139 @@ def test_clips_follow_the_deviation_of_a_row_as_known():
     script = composed(*ARTIFACT)
     h = hyperparameters(script, matrix_clip_sigmas=12.85, embed_clip_sigmas=20.0)
     w = ramp(3, 5, scale=1.0)
-    for kind, top in (("matrix", 31), ("embedding", 127)):
-        [(kept, scale)] = script.clipped(h, w, top, kind)
-        close(scale, torch.tensor(NUMBERS["clips"][kind]))
+    for kind, bits in (("matrix", 6), ("embedding", 8)):
+        [(kept, scale)] = script.clipped(h, "w", w, kind, bits, {})
+        assert scale.equal(torch.tensor(NUMBERS["clips"][kind]).half().float())
         assert torch.equal(kept, w)  # rounding clips it, and knows by how much
+    h.sdclip_least_clip = 1.0
+    [(_, scale)] = script.clipped(h, "w", 0.01 * w, "matrix", 6, {})
+    assert scale.equal(torch.full((3,), 1 / 31).half().float())
+
+
+def test_rows_of_large_weights_on_large_inputs_clip_later():
+    script = composed(*ARTIFACT)
+    h = hyperparameters(script, hessian_clip_lambda=0.175, gptq_damp=0.01)
+    w = torch.tensor([[1.0, -1.0, 0.5, -0.5], [0.5, -0.5, 1.0, -1.0]])
+    # damped by 0.01 x 2.5: 2.025, 0.425, 3.025, 4.625, so that the rows weigh 6.275 and 8.875
+    hessian = torch.tensor([2.0, 0.4, 3.0, 4.6]).diag()
+    plain, weighted = (
+        script.clipped(h, "w", w, "matrix", 6, known)[0][1] for known in ({}, {"w": hessian})
+    )
+    wanted = torch.tensor([1 + 0.175 * (weight / 7.575 - 1) for weight in (6.275, 8.875)])
+    torch.testing.assert_close(weighted / plain, wanted, rtol=1e-3, atol=0)  # float16 steps
+
+
+def test_the_smallest_weights_of_a_large_matrix_become_zero(monkeypatch):
+    w = torch.tensor([[3.0, -1.0, 4.0, -1.5], [5.0, -9.0, 2.0, 6.0]])
+    found = stored_by(
+        monkeypatch,
+        composed("magnitude_pruning"),
+        {"large": w, "small": w[:1]},
+        {"large": "matrix", "small": "matrix"},
+        magnitude_pruning_share=0.3,
+        magnitude_pruning_above_numel=4,
+    )
+    # three tenths of the way along eight sorted weights: 0.1 from 2 to 3
+    assert found["large"].tolist() == [[3, 0, 4, 0], [5, -9, 0, 6]]
+    assert found["small"].tolist() == w[:1].tolist()
+
+
+@pytest.mark.parametrize(
+    "search, coarse, fine",
+    [
+        ("bisect", [[1, -1, 3, 0], [2, 0, -1, 1]], [[0, 0, 3, 0]]),  # three bytes too many
+        ("once", [[0, 0, 3, 0], [2, 0, 0, 0]], [[0, 0, 3, 0]]),  # eight for each: all there are
+    ],
+)
+def test_weights_of_one_step_go_until_the_submission_fits(search, coarse, fine, monkeypatch):
+    build = pgolf_compose.compose(
+        "baseline", added=["selective_pruning"], set=[f"selective_pruning.search={search}"]
+    )
+    script = as_module(build)
+    monkeypatch.setattr(script, "log", lambda *_: None)
+    monkeypatch.setattr(script, "__file__", __file__)
+    code = Path(__file__).stat().st_size
+    q = torch.tensor([[1, -1, 3, 0], [2, 1, -1, 1]], dtype=torch.int8)
+    stored = {
+        "coarse": (q, torch.tensor([0.5, 0.25])),
+        "fine": (q[:1], torch.tensor([0.125])),
+        "table": (q, torch.tensor([0.001, 0.001])),
+        "float": torch.ones(3),
+    }
+    kinds = dict.fromkeys(stored, "matrix") | {"table": "embedding"}
+
+    def encode(model, stored):
+        left = sum((stored[name][0] != 0).sum().item() for name in ("coarse", "fine"))
+        return b"", bytes(100 + left)  # a byte for each weight that is left, of ten
+
+    monkeypatch.setattr(script, "encode", encode)
+    h = hyperparameters(script, selective_pruning_target_bytes=code + 107)
+    found = script.prune_to_fit(h, None, stored, kinds)
+    assert (found["coarse"][0].tolist(), found["fine"][0].tolist()) == (coarse, fine)
+    assert found["table"] is stored["table"] and found["float"] is stored["float"]
+    h.selective_pruning_target_bytes = code + 110
+    assert script.prune_to_fit(h, None, stored, kinds) is stored
+
+
+def test_matrices_of_little_trace_have_a_bit_less(monkeypatch):
+    script = composed("gptq", "tensor_class_bits", "sensitivity_bits")
+    names = [f"blocks.{layer}.attn.c_q.weight" for layer in range(4)]
+    w = ramp(8, 8, scale=1.0)
+    hessians = {
+        name: torch.eye(8) * much for name, much in zip(names, (1, 3, 2, 4), strict=True)
+    } | {
+        "tok_emb.weight": 9 * torch.eye(8)
+    }  # no matrix, and no rival
+    monkeypatch.setattr(script, "collect_hessians", lambda *_: hessians)
+    kinds = dict.fromkeys(names, "matrix") | {"tok_emb.weight": "embedding"}
+    for first, wide in (((), {1, 3}), ((0,), {0, 3})):
+        found = stored_by(
+            monkeypatch,
+            script,
+            dict.fromkeys(kinds, w),
+            kinds,
+            **{"n_int6_layers": 2, "int6_first_layers": first, "int8_keep_float_max_numel": 9},
+        )
+        widest = [int(found[name][0].abs().max()) for name in names]
+        assert widest == [31 if layer in wide else 15 for layer in range(4)]
+        assert found["tok_emb.weight"][0].abs().max() == 127
+
+
+def test_a_model_writes_the_text_that_it_is_calibrated_on(monkeypatch):
+    script = composed("gptq", "self_generated_calibration")
+    monkeypatch.setattr(script, "log", lambda *_: None)
+    sizes = {"num_layers": 1, "model_dim": 16, "num_heads": 2, "num_kv_heads": 1, "vocab_size": 5}
+    h = hyperparameters(
+        script,
+        **{**sizes, "train_seq_len": 9, "seed": 1, "device": CPU, "int8_keep_float_max_numel": 9},
+        **{"gptq_calib_seqs": 3, "gptq_batch_size": 2, "gptq_temperature": 0.01},
+    )
+    torch.manual_seed(0)
+    model = script.GPT(h)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(ramp(*p.shape, scale=1.0))
+    texts = script.write_texts(h, model)
+    assert [tuple(ids.shape) for ids in texts] == [(2, 8), (1, 8)]
+    for ids in texts:  # so cold that the likeliest token follows
+        assert model.head(model.trunk(ids))[:, :-1].argmax(-1).equal(ids[:, 1:])
+    assert all(map(torch.equal, texts, script.write_texts(h, model)))
+    found = script.collect_hessians(h, model)
+    hidden = torch.cat([model.trunk(ids).flatten(0, 1) for ids in texts])
+    torch.testing.assert_close(found["tok_emb.weight"], hidden.T @ hidden / len(texts))
+
+
+def test_integers_are_packed_without_their_unused_bits():
+    script = composed("bit_packing")
+    q = torch.tensor([[1, -1], [2, -31]], dtype=torch.int8)
+    # 000001 111111 000010 100001
+    assert script.pack_bits(q).tolist() == [0b00000111, 0b11110000, 0b10100001]
+    for bits in range(1, 9):
+        top = 2 ** (bits - 1) - 1
+        q = (torch.arange(2 * 3 * 11) % (2 * top + 1) - top).to(torch.int8).view(2, 33)
+        packed = script.pack_bits(q)
+        assert len(packed) == -(-66 * bits // 8)
+        assert script.unpack_bits(packed, q.shape).equal(q)
 
 
 def test_columns_make_up_for_each_other_s_error_as_known():
