@@ -161,6 +161,7 @@ def goes_through(names: list[str], folder, data, **env) -> list[float]:
         "ROPE_DIMS": "4",
         "EVAL_STRIDE": "16",
         "TTT_CHUNK_TOKENS": "1024",
+        "TTT_CHUNK_SIZE": "16",
         "EMA_DECAY": "0.5",
         "SWA_EVERY": "1",
         "SWA_START_FRAC": "1",
