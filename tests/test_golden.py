@@ -35,7 +35,7 @@ VECTORS = {
     "leaky_relu_squared": ["mlp_leaky_relu2"],
     "ln_scale": ["block_parallel", "block_sequential"],
     "muon_row_normalize": ["muon_rownorm_wd"],
-    "parallel_residual": ["block_parallel"],
+    "parallel_residual": ["block_parallel", "parallel_lanes_frontier"],
     "partial_rope": ["attn_qkgain_xsa_partialrope", "rope_partial"],
     "row_max": ["quant_int6_int5_rows", "quant_mixed_int5_int6"],
     "score_first_ttt": ["ttt_score_first"],
@@ -96,15 +96,19 @@ ARTIFACT = ("gptq", "sdclip", "brotli_codec")
 COMPOSED = set()  # by the test that runs
 
 
-def composed(*techniques):
-    """The baseline with these techniques, as a module."""
+def composed(*techniques, **settings):
+    """The baseline with these techniques and `technique__name=value`, as a module."""
     COMPOSED.update(techniques)
-    return cached(*techniques)
+    given = (f"{key.replace('__', '.')}={value}" for key, value in settings.items())
+    return cached(techniques, tuple(given))
 
 
 @functools.cache
-def cached(*techniques):
-    return as_module(pgolf_compose.compose("baseline", added=techniques))
+def cached(techniques, settings):
+    build = pgolf_compose.compose(
+        "baseline", set=settings, added=techniques, allow_noncompliant=True
+    )
+    return as_module(build)
 
 
 @pytest.fixture
@@ -182,6 +186,39 @@ def test_a_block_from_which_branches_run_side_by_side(golden, name, start):
     block = loaded(script.Block(h, arrays["layer_idx"]), arrays)
     y = block(arrays["x"], arrays["x0"], *script.rotary_tables(h, 10))
     close(y, arrays["y"])
+
+
+def test_a_layer_whose_branches_write_two_lanes(golden):
+    arrays = golden("parallel_lanes_frontier")
+    script = composed(*ATTENTION, *BLOCK, parallel_residual__form="deferred")
+    h = hyperparameters(
+        script,
+        **{"num_heads": 4, "num_kv_heads": 2, "model_dim": 32, "num_layers": 4, "mlp_mult": 2.0},
+        **{"vocab_size": 64, "rope_dims": 4},
+    )
+    model, layer = script.GPT(h), 3
+    weights = {
+        **under(arrays, "w"),
+        **{f"attn.c_{one}.weight": arrays[f"{one}_w"] for one in "qkv"},
+        **{"attn.proj.weight": arrays["out_w"], "mlp.fc.weight": arrays["up_w"]},
+        "mlp.proj.weight": arrays["down_w"],
+    }
+    gate = weights.pop("attn.attn_gate_w")
+    block = model.blocks[layer]
+    block.load_state_dict(weights)
+    model.parallel_resid_lambdas.data[layer] = arrays["resid_lambdas"]
+    model.parallel_post_lambdas.data[layer] = arrays["post_lambdas"]
+
+    def gated(_, args):  # the captured attention has a gate on each head's output
+        read = block.norm(block.mix(arrays["lane0"], arrays["x0"]))[..., :12]
+        heads = args[0].unflatten(-1, (4, -1)) * torch.sigmoid(0.5 * read @ gate.T)[..., None]
+        return (heads.flatten(-2),)
+
+    block.attn.proj.register_forward_pre_hook(gated)
+    tables = script.rotary_tables(h, 10)
+    lanes = arrays["lane0"], arrays["lane1"], arrays["x0"]
+    found = model.run_on_lanes(layer, *lanes, *tables, None)
+    close(found, (arrays["out_lane0"], arrays["out_lane1"]))
 
 
 # --- the whole model, and the ways it is scored --------------------------------------------------
@@ -330,6 +367,14 @@ class Weights(torch.nn.Module):
 
     def put(self, tensors):
         self.load_state_dict({str(n): tensors[name] for n, name in enumerate(self.names)})
+
+    looping = False
+
+    def begin_looping(self):
+        self.looping = True
+
+    def plan(self):
+        return int(self.looping)
 
     def named(self):
         return dict(zip(self.names, self.state_dict().values(), strict=True))
@@ -503,6 +548,178 @@ def test_layers_loop_in_the_middle_of_the_plan():
     model.looping = True
     assert model.plan() == ([0, 1, 2, 3, 4, 5, 4], [5, 4, 5, 6, 7, 8, 9, 10])
     assert len(model.skip_weights) == len(model.skip_gates) == 7
+
+
+@pytest.mark.parametrize(
+    "form, encoder, decoder",
+    [
+        ("repeat", [0, 1, 2, 3, 4, 5], [4, 5, 6, 7, 8, 9, 10]),
+        ("progressive", [0, 1, 2, 3, 4, 5], [4, 5, 6, 7, 8, 9, 10]),
+    ],
+)
+def test_layers_run_twice(form, encoder, decoder):
+    script = composed("depth_recurrence", depth_recurrence__form=form)
+    model = script.GPT(hyperparameters(script, num_layers=11, model_dim=64))
+    model.begin_looping()
+    assert model.plan() == (encoder, decoder)
+    assert len(model.skip_weights) == {"repeat": 5, "progressive": 7}[form]
+    model.looping = 2
+    if form == "progressive":
+        assert model.plan() == ([*encoder, 4], [5, 4, 5, 6, 7, 8, 9, 10])
+
+
+@pytest.mark.parametrize(
+    "form, values, wanted",
+    [
+        ("loop", {"enable_looping_at": 0.5}, ["enabled step:5 plan:1"]),
+        (
+            "progressive",
+            {"enable_looping_at": 0.5, "loop_phase2_at": 0.65},
+            ["enabled step:5 plan:1", "phase2 step:7 plan:2"],
+        ),
+        ("repeat", {"recur_start_step": 3}, ["enabled step:3 plan:1"]),
+    ],
+)
+def test_when_layers_begin_to_run_again(monkeypatch, form, values, wanted):
+    script = composed("depth_recurrence", depth_recurrence__form=form)
+    still = {"w": torch.zeros(1)}
+    _, lines = train_through(monkeypatch, script, still, [still] * 10, **values)
+    assert [one for one in lines if "layer_loop" in one] == [f"layer_loop:{one}" for one in wanted]
+
+
+def hidden_by_hand(model, ids, form, rows, gated):
+    """The last hidden state once more, lane by lane; step n of the decoder has row rows[n]."""
+
+    def norm(x):
+        return x / (x.square().mean(-1, keepdim=True) + torch.finfo(x.dtype).eps).sqrt()
+
+    tables = model.cos[: ids.size(1)], model.sin[: ids.size(1)]
+    x0 = norm(model.tok_emb.weight[ids])
+    lanes, skips, seen = [x0], [], []
+    encoder, decoder = model.plan()
+    for n, i in enumerate(encoder + decoder, -len(encoder)):
+        if 0 <= n < len(rows):
+            skip, gate = model.skip_weights[rows[n]] * skips.pop(), 0.5
+            if gated:
+                gate = torch.sigmoid(model.skip_gates[rows[n]])
+            first = [] if form == "merge_skipless" and lanes[1:] else [0]
+            for k in range(len(lanes)) if form == "cross" else first:
+                lanes[k] = gate * lanes[k] + (1 - gate) * skip if gated else lanes[k] + skip
+        b = model.blocks[i]
+        mlp = model.repeat_mlp[0] if i == 2 and i in seen else b.mlp
+        seen.append(i)
+        mix = functools.partial(lambda b, x: b.resid_mix[0] * x + b.resid_mix[1] * x0, b)
+        attend = functools.partial(lambda b, x: b.attn_scale * b.attn(norm(x), *tables), b)
+        feed = functools.partial(lambda b, mlp, x: b.mlp_scale * mlp(norm(x)), b, mlp)
+        x = mix(lanes[0])
+        if i < 4:
+            lanes = [x + attend(x) + feed(x + attend(x))]
+        elif form == "joint":
+            lanes = [x + attend(x) + feed(x)]
+        elif form in ("merge", "merge_skipless"):
+            lanes = [x + attend(x), lanes[-1] + feed(lanes[-1])]
+        else:
+            keep, write = model.parallel_resid_lambdas[i], model.parallel_post_lambdas[i]
+            attended, fed = attend(x), feed(lanes[-1])
+            lanes = [lanes[0], lanes[-1]]
+            if form == "deferred":
+                kept = [keep[k] * lanes[k] + write[1, k] * fed for k in (0, 1)]
+                lanes = [kept[k] + write[0, k] * attended for k in (0, 1)]
+            else:
+                lanes = [keep[0] * lanes[k] + write[0, k] * attended for k in (0, 1)]
+                fed = feed(mix(lanes[1]))
+                lanes = [keep[1] * lanes[k] + write[1, k] * fed for k in (0, 1)]
+        if n < 0:
+            skips.append(lanes[0])
+    share = model.lane_merge if "merge" in form else 0.5
+    return norm(share * lanes[0] + (1 - share) * lanes[-1])
+
+
+@pytest.mark.parametrize(
+    "form, recurrence, gated, rows",
+    [
+        ("joint", "progressive", True, [0, 1, 2, 3]),
+        ("merge", "loop", True, [0, 1, 2, 3, 4]),
+        ("merge", "repeat", False, [0, 1, 2]),
+        ("merge_skipless", "loop", True, [0, 1, 2, 3, 4]),
+        ("cross", "repeat_last_skip", True, [0, 1, 2, 2]),
+        ("cross", "loop", False, [0, 1, 2, 3, 4]),
+        ("deferred", "loop", True, [0, 1, 2, 3, 4]),
+    ],
+)
+def test_lanes_and_layers_that_run_again(form, recurrence, gated, rows):
+    script = composed(
+        *["gated_skips"][:gated],
+        "repeat_mlp",
+        "depth_recurrence",
+        "parallel_residual",
+        parallel_residual__form=form,
+        depth_recurrence__form=recurrence,
+    )
+    again = {"recur_layers": (1, 2)} if "repeat" in recurrence else {"loop_start": 1, "loop_end": 2}
+    h = hyperparameters(
+        script,
+        **{"num_layers": 6, "model_dim": 8, "num_heads": 2, "num_kv_heads": 1, "vocab_size": 16},
+        **{"parallel_residual_start": 4, "repeat_untie_mlp_layers": (2,), **again},
+    )
+    model, ids = script.GPT(h), torch.arange(10).view(2, 5)
+    model.begin_looping()
+    for n, p in enumerate(model.parameters()):
+        p.data = ramp(*p.shape, scale=0.5) + 0.3 * (p.ndim < 2) + 0.01 * n
+    found, wanted = model.trunk(ids), hidden_by_hand(model, ids, form, rows, gated)
+    close(found, wanted)
+    model(ids, ids).mean().backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+    read = {*rows} - ({4} if form == "merge_skipless" else set())  # layer 5 comes after the split
+    idle = (model.skip_weights.grad == 0).all(1).nonzero().flatten().tolist()
+    assert idle == [row for row in range(len(model.skip_weights)) if row not in read]
+
+
+@pytest.mark.parametrize(
+    "form, wanted",
+    [
+        ("merge", {"lane_merge": 0.5}),
+        ("cross", {"parallel_post_lambdas": 1.0, "parallel_resid_lambdas": 1.1**0.5}),
+        ("deferred", {"parallel_post_lambdas": 1.0, "parallel_resid_lambdas": 1.1}),
+    ],
+)
+def test_what_lanes_start_from(form, wanted):
+    script = composed("parallel_residual", parallel_residual__form=form)
+    model = script.GPT(hyperparameters(script, num_layers=2, model_dim=8, num_heads=2))
+    found = {name: p for name, p in model.named_parameters() if "lane" in name or "lambda" in name}
+    shapes = {
+        "lane_merge": (),
+        "parallel_post_lambdas": (2, 2, 2),
+        "parallel_resid_lambdas": (2, 2),
+    }
+    assert {name: p.shape for name, p in found.items()} == {name: shapes[name] for name in wanted}
+    for name, value in wanted.items():
+        close(found[name].data, torch.full(shapes[name], value))
+    kinds = script.parameter_kinds(model)
+    assert {kinds[name] for name in wanted} == {"scalar"}
+
+
+def test_the_mlp_of_a_second_visit_is_the_first_s_until_it_has_trained():
+    script = composed("repeat_mlp", "depth_recurrence")
+    h = hyperparameters(
+        script,
+        **{"num_layers": 3, "model_dim": 8, "num_heads": 2, "num_kv_heads": 1, "vocab_size": 16},
+        **{"loop_start": 1, "loop_end": 1, "repeat_untie_mlp_layers": (1,), "device": CPU},
+    )
+    model, ids = script.GPT(h), torch.arange(10).view(2, 5)
+    names = ["repeat_mlp.0.fc.weight", "repeat_mlp.0.proj.weight"]
+    assert [name for name, p in model.named_parameters() if not p.requires_grad] == names
+    kinds = script.parameter_kinds(model)
+    assert [kinds[name] for name in names] == ["matrix", "matrix"]
+    for n, p in enumerate(model.parameters()):
+        p.data = ramp(*p.shape, scale=0.5) + 0.01 * n
+    model.looping, mlp = True, model.repeat_mlp[0]
+    before = model.trunk(ids)
+    model.begin_looping()
+    assert torch.equal(mlp.fc.weight, model.blocks[1].mlp.fc.weight)
+    assert not torch.allclose(model.trunk(ids), before)
+    model(ids, ids).mean().backward()
+    assert not torch.allclose(mlp.fc.weight.grad, model.blocks[1].mlp.fc.weight.grad)
 
 
 @pytest.mark.parametrize(
