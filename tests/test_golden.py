@@ -34,9 +34,11 @@ VECTORS = {
     "gptq": ["gptq_sdclip"],
     "leaky_relu_squared": ["mlp_leaky_relu2"],
     "ln_scale": ["block_parallel", "block_sequential"],
-    "muon_row_normalize": ["muon_rownorm_wd"],
+    "muon_row_normalize": ["muon_rownorm_wd", "newton_schulz"],
+    "parallel_muon": ["muon_plain"],
     "parallel_residual": ["block_parallel"],
     "partial_rope": ["attn_qkgain_xsa_partialrope", "rope_partial"],
+    "polar_express": ["newton_schulz"],
     "score_first_ttt": ["ttt_score_first"],
     "sdclip": ["gptq_sdclip"],
     "sliding_window_eval": ["sliding_modern"],
@@ -315,16 +317,63 @@ def test_score_first_test_time_training(golden, monkeypatch):
 )
 def test_muon_with_decay(golden, name, techniques):
     arrays = golden(name)
-    script = composed(*techniques)
-    h = hyperparameters(script, muon_backend_steps=5, muon_wd=arrays["wd"], device=CPU)
+    two_updates_give_the_captured_weights(composed(*techniques), arrays, muon_wd=arrays["wd"])
+
+
+def test_parallel_muon_in_one_process(golden):
+    two_updates_give_the_captured_weights(composed("parallel_muon"), golden("muon_plain"))
+
+
+def two_updates_give_the_captured_weights(script, arrays, **values):
+    h = hyperparameters(script, muon_backend_steps=5, device=CPU, **values)
     params = [torch.nn.Parameter(arrays[f"w{n}_before"].clone()) for n in range(3)]
     optimizer = script.Muon(h, params, lr=arrays["lr"], momentum=arrays["momentum"])
     for step in (0, 1):
         for n, p in enumerate(params):
             p.grad = arrays[f"grad{n}_step{step}"].clone()
-        optimizer.step()
+        script.update([optimizer])
         for n, p in enumerate(params):
             close(p.data, arrays[f"w{n}_after{step + 1}"])
+
+
+def test_decay_after_the_update_shrinks_the_update_as_well(golden):
+    arrays = golden("muon_wd_only")
+    script = composed("weight_decay", weight_decay__placement="after")
+    h = hyperparameters(script, muon_backend_steps=5, muon_wd=arrays["wd"], device=CPU)
+    p = torch.nn.Parameter(arrays["w0_before"].clone())
+    p.grad = arrays["grad0_step0"].clone()
+    script.Muon(h, [p], lr=arrays["lr"], momentum=arrays["momentum"]).step()
+    shrunk = 1 - arrays["lr"] * arrays["wd"]
+    moved = shrunk * arrays["w0_before"] - arrays["w0_after1"]  # by the captured update
+    close(p.data, shrunk * (arrays["w0_before"] - moved))
+
+
+@pytest.mark.parametrize("embed_wd, wanted", [(0.3, [0.3, 0.1, 0.2]), (-1.0, [0.2, 0.1, 0.2])])
+def test_embeddings_decay_on_their_own_or_as_other_parameters(embed_wd, wanted):
+    script = composed("weight_decay")
+    values = {"muon_wd": 0.1, "adam_wd": 0.2, "embed_wd": embed_wd, "device": CPU}
+    h = hyperparameters(script, **values, model_dim=8, num_heads=2, num_kv_heads=1)
+    optimizers = script.make_optimizers(h, script.GPT(h))
+    assert [one.param_groups[0]["weight_decay"] for one in optimizers] == wanted
+
+
+def test_polar_express(golden):
+    arrays = golden("newton_schulz")
+    plain = composed("polar_express")
+    rows = composed(
+        "polar_express", "muon_row_normalize", muon_row_normalize__orientation="transposed"
+    )
+    for script, steps, given, wanted in (
+        (plain, 5, "G_wide", "pe5_wide"),
+        (plain, 5, "G_tall", "pe5_tall"),
+        (plain, 5, "G_bank", "pe5_bank"),
+        (plain, 3, "G_wide", "pe3_wide"),
+        (plain, 4, "G_wide", "pe4_1539_wide"),
+        (rows, 4, "G_wide", "pe4_rownorm_1539_wide"),
+        (rows, 4, "G_tall", "pe4_rownorm_1539_tall"),
+    ):
+        found = script.orthogonalize(arrays[given], steps)
+        close(found, arrays[wanted])
 
 
 class Weights(torch.nn.Module):
