@@ -261,6 +261,25 @@ def test_a_switch_that_disagrees_with_the_composition_stops_the_run(tree, tiny):
     assert agreed.exit_code == 0, agreed.stderr
 
 
+def test_a_mode_that_was_not_composed_stops_the_run(tmp_path, tiny):
+    build = pgolf_compose.compose(
+        "baseline", added=["coprime_loader"], set=["coprime_loader.order=deterministic"]
+    )
+    assert refused(build, tmp_path, DATA_DIR=str(tiny), LOADER_MODE="sequential") == (
+        "train_gpt.py: LOADER_MODE=sequential, but this file was composed with coprime: "
+        "recompose it\n"
+    )
+
+
+def test_more_iterations_than_polar_express_has_are_refused(tmp_path, tiny):
+    build = pgolf_compose.compose("baseline", added=["polar_express"])
+    assert refused(build, tmp_path, DATA_DIR=str(tiny), MUON_BACKEND_STEPS="6") == (
+        "train_gpt.py: MUON_BACKEND_STEPS=6 is more than Polar Express's 5 iterations\n"
+    )
+    with pytest.raises(pgolf_compose.ComposeError, match="more than the 5 iterations"):
+        pgolf_compose.compose("baseline", added=["polar_express"], set=["muon_backend_steps=6"])
+
+
 def test_a_checkpoint_must_name_every_parameter(tmp_path, tiny):
     import numpy as np
 

@@ -10,7 +10,8 @@ technique = Technique(
         choice(
             "orientation",
             {
-                "stored": "of the matrix as it is stored, in float32, PR #1285",
+                "stored": "of the matrix as it is stored, in float32, PR #1285; by their RMS, as "
+                "in PR #640, is the same: one factor for all, which the iteration takes out",
                 "transposed": "after a tall matrix was laid on its side, so that its columns are "
                 "normalised, in the iteration's type, PR #1539",
             },
