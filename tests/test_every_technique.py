@@ -65,9 +65,19 @@ def test_the_techniques_it_names_exist(name):
     assert {*one.requires, *one.conflicts, *one.after, *one.before} <= set(TECHNIQUES)
 
 
-def test_every_hyperparameter_of_it_is_read(build, name):
-    for one in TECHNIQUES[name].hyperparameters:
-        assert f"{TECHNIQUES[name].attribute(one)} = env(" in build.script.code
+def test_every_hyperparameter_of_it_is_read_under_some_choice(build, name):
+    one, code = TECHNIQUES[name], build.script.code
+    for settled in (each for each in one.hyperparameters if each.settled):
+        for option in settled.choices or ("true", "false"):
+            if option not in (settled.default, str(settled.default).lower()):
+                choice = f"{name}.{settled.name}={option}"
+                other = pgolf_compose.compose(
+                    "baseline", added=with_needs(name), set=[choice], allow_noncompliant=True
+                )
+                assert other.script.tree != build.script.tree, f"{choice} changes nothing"
+                code += other.script.code
+    for each in (each for each in one.hyperparameters if not each.settled):
+        assert f"{one.attribute(each)} = env(" in code
 
 
 def test_the_composed_script_is_lint_clean(build, tmp_path):
