@@ -40,7 +40,7 @@ VECTORS = {
     "row_max": ["quant_int6_int5_rows", "quant_mixed_int5_int6"],
     "score_first_ttt": ["ttt_score_first"],
     "sdclip": ["gptq_sdclip"],
-    "sliding_window_eval": ["sliding_modern"],
+    "sliding_window_eval": ["sliding_legacy", "sliding_modern"],
     "swa": ["swa"],
     "tensor_class_bits": ["quant_mixed_int5_int6"],
     "weight_decay": ["muon_rownorm_wd", "muon_wd_only"],
@@ -283,6 +283,33 @@ def test_sliding_windows(golden):
     assert found == pytest.approx((arrays["val_loss"], arrays["val_bpb"]), rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    "windows, name", [("repeat_tail", "0319"), ("repeat_tail_full_stride", "366")]
+)
+def test_the_first_sliding_windows_score_the_end_again_and_again(golden, windows, name):
+    arrays = golden("sliding_modern") | golden("sliding_legacy")
+    script = composed(*MODEL, sliding_window_eval__windows=windows)
+    h, model = five_layers(
+        script, arrays, train_seq_len=arrays["seq_len"], eval_stride=arrays["stride"]
+    )
+    model.looping = True
+    validation = validation_of(script, arrays)
+    assert times_scored(script, h, validation) == arrays[f"times_scored_{name}"].tolist()
+    found = script.evaluate_sliding(h, model, validation)
+    wanted = arrays[f"val_loss_{name}"], arrays[f"val_bpb_{name}"]
+    assert found == pytest.approx(wanted, rel=1e-6)
+
+
+def times_scored(script, h, validation):
+    """How often each target counts."""
+    times = [0] * (len(validation.tokens) - 1)
+    for start in script.window_starts(h, validation):
+        end = min(start + h.eval_seq_len, len(times))
+        for n in range(script.first_scored(h, validation, start), end):
+            times[n] += 1
+    return times
+
+
 def test_score_first_test_time_training(golden, monkeypatch):
     arrays = golden("ttt_score_first")
     script = composed(*MODEL)
@@ -425,6 +452,25 @@ def test_the_mean_of_checkpoints_is_what_training_leaves(golden, monkeypatch):
     assert "swa:start step:1" in lines and "swa:applying averaged 4 checkpoints" in lines
     for name, wanted in under(arrays, "swa").items():
         close(found[name], wanted)
+
+
+def test_the_moving_average_is_the_weights_themselves_until_it_starts(monkeypatch):
+    steps = [{"w": torch.tensor([float(n)])} for n in range(5)]
+    found, _ = train_through(
+        monkeypatch, composed("ema"), steps[0], steps[1:], ema_decay=0.5, ema_start_step=2
+    )
+    assert found["w"].item() == 0.5 * (0.5 * 2 + 0.5 * 3) + 0.5 * 4
+
+
+@pytest.mark.parametrize("name", ["ema", "swa"])
+@pytest.mark.parametrize("score", ["true", "false"])
+def test_an_average_need_not_be_scored_before_it_is_quantised(monkeypatch, name, score):
+    steps = [{"w": torch.zeros(1)}] * 3
+    script = composed(name, **{f"{name}__score": score})
+    values = {"swa_every": 1, "warmdown_iters": 8} if name == "swa" else {}
+    _, lines = train_through(monkeypatch, script, steps[0], steps[1:], **values)
+    assert any("applying" in line for line in lines)
+    assert any(f"post-{name}" in line for line in lines) == (score == "true")
 
 
 # --- artifact ------------------------------------------------------------------------------------
@@ -735,6 +781,33 @@ def test_sliding_windows_score_every_target_once(targets, starts):
     assert script.window_starts(h, validation) == starts
     sums = script.score_windows(h, lambda ids, targets: 2.0**targets, validation, starts)
     assert sums.tolist() == [2.0 ** (targets + 1) - 2, targets, targets]
+
+
+@pytest.mark.parametrize(
+    "windows, targets, wanted",
+    [
+        ("once", 23, [1] * 23),
+        ("repeat_tail", 23, [1] * 20 + [2, 3, 3]),
+        ("repeat_tail", 24, [1] * 21 + [3, 3, 2]),
+        ("repeat_tail_full_stride", 23, [1] * 20 + [2, 2, 2]),
+        ("full_only", 23, [1] * 23),
+        ("full_only", 25, [1] * 23 + [0] * 2),
+        ("skip_start", 23, [0] * 5 + [1] * 18),
+        ("gap", 24, [1] * 8 + [0] * 2 + [1] * 12 + [0] * 2),
+    ],
+)
+def test_a_covering_scores_each_target_as_often_as_it_says(windows, targets, wanted):
+    script = composed("sliding_window_eval", sliding_window_eval__windows=windows)
+    h = hyperparameters(script, train_seq_len=8, eval_stride=3, eval_batch_seqs=2, device=CPU)
+    validation = types.SimpleNamespace(
+        tokens=torch.arange(targets + 1), byte_counts=lambda ids, targets: targets - ids
+    )
+    found = times_scored(script, h, validation)
+    assert found == wanted
+    starts = script.window_starts(h, validation)
+    sums = script.score_windows(h, lambda ids, targets: 2.0**targets, validation, starts)
+    total = sum(times * 2.0 ** (n + 1) for n, times in enumerate(wanted))
+    assert sums.tolist() == [total, sum(wanted), sum(wanted)]
 
 
 def test_clips_follow_the_deviation_of_a_row_as_known():
