@@ -108,6 +108,7 @@ SMALL_MODEL = {
     "vocab_size": 512,
     "train_seq_len": 32,
     "rope_dims": 4,
+    "rope_train_seq_len": 16,
     "loop_start": 1,
     "loop_end": 1,
 }
@@ -147,6 +148,7 @@ def goes_through(names: list[str], folder, data, **env) -> list[float]:
         "INT8_KEEP_FLOAT_MAX_NUMEL": "1000",  # so that matrices are quantised at this size
         "QUANT_SCALE_FLOOR": "0",
         "ROPE_DIMS": "4",
+        "ROPE_TRAIN_SEQ_LEN": "16",
         "EVAL_STRIDE": "16",
         "TTT_CHUNK_TOKENS": "1024",
         "EMA_DECAY": "0.5",
