@@ -120,6 +120,8 @@ SMALL_MODEL = {
     "rope_dims": 4,
     "loop_start": 1,
     "loop_end": 1,
+    "recur_layers": (1,),
+    "repeat_untie_mlp_layers": (1,),
 }
 
 
@@ -159,12 +161,20 @@ def goes_through(names: list[str], folder, data, **env) -> list[float]:
         "ROPE_DIMS": "4",
         "EVAL_STRIDE": "16",
         "TTT_CHUNK_TOKENS": "1024",
+        "TTT_CHUNK_SIZE": "16",
         "EMA_DECAY": "0.5",
         "SWA_EVERY": "1",
         "SWA_START_FRAC": "1",
         "LOOP_START": "1",
         "LOOP_END": "1",
+        "RECUR_LAYERS": "1",
+        "RECUR_START_STEP": "1",
+        "REPEAT_UNTIE_MLP_LAYERS": "1",
         "GPTQ_CALIBRATION_BATCHES": "8",
+        "GPTQ_CALIB_SEQS": "16",
+        "N_INT6_LAYERS": "4",
+        "CLIP_SEARCH_LEAST_CLIP": "0",
+        "MAGNITUDE_PRUNING_ABOVE_NUMEL": "1000",
         **env,
     }
     build = composed(list(dict.fromkeys([*names, "metrics"])))
