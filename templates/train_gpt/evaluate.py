@@ -33,6 +33,7 @@ def evaluate(h: Hyperparameters, forward, validation: Validation) -> tuple[float
 
 # @endpart
 
+
 def per_token_and_byte(h: Hyperparameters, sums: Tensor) -> tuple[float, float]:
     """Nats per token and bits per byte from this process's sums of nats, bytes and tokens."""
     if h.world_size > 1:
