@@ -2,9 +2,11 @@
 
 import ast
 import functools
+import json
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import (
@@ -34,13 +36,15 @@ VECTORS = {
     "half_precision_rest": ["quant_mixed_int5_int6"],
     "leaky_relu_squared": ["mlp_leaky_relu2"],
     "ln_scale": ["block_parallel", "block_sequential"],
-    "muon_row_normalize": ["muon_rownorm_wd"],
+    "muon_row_normalize": ["muon_rownorm_wd", "newton_schulz"],
+    "parallel_muon": ["muon_plain"],
     "parallel_residual": ["block_parallel", "parallel_lanes_frontier"],
     "partial_rope": ["attn_qkgain_xsa_partialrope", "rope_partial"],
+    "polar_express": ["newton_schulz"],
     "row_max": ["quant_int6_int5_rows", "quant_mixed_int5_int6"],
     "score_first_ttt": ["ttt_score_first"],
     "sdclip": ["gptq_sdclip"],
-    "sliding_window_eval": ["sliding_modern"],
+    "sliding_window_eval": ["sliding_legacy", "sliding_modern"],
     "swa": ["swa"],
     "tensor_class_bits": ["quant_mixed_int5_int6"],
     "weight_decay": ["muon_rownorm_wd", "muon_wd_only"],
@@ -78,6 +82,12 @@ NUMBERS = {
         "matrix": [0.3886890709, 0.2852512002, 0.3627788126],
         "embedding": [0.1476682723, 0.1083708033, 0.1378245950],
     },
+    # of each batch shard and start, by a loader that was written apart from ours
+    "sampled": [
+        [(0, 0), (1, 0), (0, 4), (1, 12)],
+        [(1, 16), (0, 16), (0, 8), (0, 12)],
+        [(1, 4), (0, 10), (0, 6), (0, 14)],
+    ],
     "made_up_for": [
         [8, 4, -9, 10, -10, 0, -3, -6],
         [10, 2, -9, -7, 2, 0, 10, 9],
@@ -283,6 +293,33 @@ def test_sliding_windows(golden):
     assert found == pytest.approx((arrays["val_loss"], arrays["val_bpb"]), rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    "windows, name", [("repeat_tail", "0319"), ("repeat_tail_full_stride", "366")]
+)
+def test_the_first_sliding_windows_score_the_end_again_and_again(golden, windows, name):
+    arrays = golden("sliding_modern") | golden("sliding_legacy")
+    script = composed(*MODEL, sliding_window_eval__windows=windows)
+    h, model = five_layers(
+        script, arrays, train_seq_len=arrays["seq_len"], eval_stride=arrays["stride"]
+    )
+    model.looping = True
+    validation = validation_of(script, arrays)
+    assert times_scored(script, h, validation) == arrays[f"times_scored_{name}"].tolist()
+    found = script.evaluate_sliding(h, model, validation)
+    wanted = arrays[f"val_loss_{name}"], arrays[f"val_bpb_{name}"]
+    assert found == pytest.approx(wanted, rel=1e-6)
+
+
+def times_scored(script, h, validation):
+    """How often each target counts."""
+    times = [0] * (len(validation.tokens) - 1)
+    for start in script.window_starts(h, validation):
+        end = min(start + h.eval_seq_len, len(times))
+        for n in range(script.first_scored(h, validation, start), end):
+            times[n] += 1
+    return times
+
+
 def test_score_first_test_time_training(golden, monkeypatch):
     arrays = golden("ttt_score_first")
     script = composed(*MODEL)
@@ -344,16 +381,63 @@ def test_score_first_test_time_training(golden, monkeypatch):
 )
 def test_muon_with_decay(golden, name, techniques):
     arrays = golden(name)
-    script = composed(*techniques)
-    h = hyperparameters(script, muon_backend_steps=5, muon_wd=arrays["wd"], device=CPU)
+    two_updates_give_the_captured_weights(composed(*techniques), arrays, muon_wd=arrays["wd"])
+
+
+def test_parallel_muon_in_one_process(golden):
+    two_updates_give_the_captured_weights(composed("parallel_muon"), golden("muon_plain"))
+
+
+def two_updates_give_the_captured_weights(script, arrays, **values):
+    h = hyperparameters(script, muon_backend_steps=5, device=CPU, **values)
     params = [torch.nn.Parameter(arrays[f"w{n}_before"].clone()) for n in range(3)]
     optimizer = script.Muon(h, params, lr=arrays["lr"], momentum=arrays["momentum"])
     for step in (0, 1):
         for n, p in enumerate(params):
             p.grad = arrays[f"grad{n}_step{step}"].clone()
-        optimizer.step()
+        script.update([optimizer])
         for n, p in enumerate(params):
             close(p.data, arrays[f"w{n}_after{step + 1}"])
+
+
+def test_decay_after_the_update_shrinks_the_update_as_well(golden):
+    arrays = golden("muon_wd_only")
+    script = composed("weight_decay", weight_decay__placement="after")
+    h = hyperparameters(script, muon_backend_steps=5, muon_wd=arrays["wd"], device=CPU)
+    p = torch.nn.Parameter(arrays["w0_before"].clone())
+    p.grad = arrays["grad0_step0"].clone()
+    script.Muon(h, [p], lr=arrays["lr"], momentum=arrays["momentum"]).step()
+    shrunk = 1 - arrays["lr"] * arrays["wd"]
+    moved = shrunk * arrays["w0_before"] - arrays["w0_after1"]  # by the captured update
+    close(p.data, shrunk * (arrays["w0_before"] - moved))
+
+
+@pytest.mark.parametrize("embed_wd, wanted", [(0.3, [0.3, 0.1, 0.2]), (-1.0, [0.2, 0.1, 0.2])])
+def test_embeddings_decay_on_their_own_or_as_other_parameters(embed_wd, wanted):
+    script = composed("weight_decay")
+    values = {"muon_wd": 0.1, "adam_wd": 0.2, "embed_wd": embed_wd, "device": CPU}
+    h = hyperparameters(script, **values, model_dim=8, num_heads=2, num_kv_heads=1)
+    optimizers = script.make_optimizers(h, script.GPT(h))
+    assert [one.param_groups[0]["weight_decay"] for one in optimizers] == wanted
+
+
+def test_polar_express(golden):
+    arrays = golden("newton_schulz")
+    plain = composed("polar_express")
+    rows = composed(
+        "polar_express", "muon_row_normalize", muon_row_normalize__orientation="transposed"
+    )
+    for script, steps, given, wanted in (
+        (plain, 5, "G_wide", "pe5_wide"),
+        (plain, 5, "G_tall", "pe5_tall"),
+        (plain, 5, "G_bank", "pe5_bank"),
+        (plain, 3, "G_wide", "pe3_wide"),
+        (plain, 4, "G_wide", "pe4_1539_wide"),
+        (rows, 4, "G_wide", "pe4_rownorm_1539_wide"),
+        (rows, 4, "G_tall", "pe4_rownorm_1539_tall"),
+    ):
+        found = script.orthogonalize(arrays[given], steps)
+        close(found, arrays[wanted])
 
 
 class Weights(torch.nn.Module):
@@ -425,6 +509,25 @@ def test_the_mean_of_checkpoints_is_what_training_leaves(golden, monkeypatch):
     assert "swa:start step:1" in lines and "swa:applying averaged 4 checkpoints" in lines
     for name, wanted in under(arrays, "swa").items():
         close(found[name], wanted)
+
+
+def test_the_moving_average_is_the_weights_themselves_until_it_starts(monkeypatch):
+    steps = [{"w": torch.tensor([float(n)])} for n in range(5)]
+    found, _ = train_through(
+        monkeypatch, composed("ema"), steps[0], steps[1:], ema_decay=0.5, ema_start_step=2
+    )
+    assert found["w"].item() == 0.5 * (0.5 * 2 + 0.5 * 3) + 0.5 * 4
+
+
+@pytest.mark.parametrize("name", ["ema", "swa"])
+@pytest.mark.parametrize("score", ["true", "false"])
+def test_an_average_need_not_be_scored_before_it_is_quantised(monkeypatch, name, score):
+    steps = [{"w": torch.zeros(1)}] * 3
+    script = composed(name, **{f"{name}__score": score})
+    values = {"swa_every": 1, "warmdown_iters": 8} if name == "swa" else {}
+    _, lines = train_through(monkeypatch, script, steps[0], steps[1:], **values)
+    assert any("applying" in line for line in lines)
+    assert any(f"post-{name}" in line for line in lines) == (score == "true")
 
 
 # --- artifact ------------------------------------------------------------------------------------
@@ -737,6 +840,33 @@ def test_sliding_windows_score_every_target_once(targets, starts):
     assert sums.tolist() == [2.0 ** (targets + 1) - 2, targets, targets]
 
 
+@pytest.mark.parametrize(
+    "windows, targets, wanted",
+    [
+        ("once", 23, [1] * 23),
+        ("repeat_tail", 23, [1] * 20 + [2, 3, 3]),
+        ("repeat_tail", 24, [1] * 21 + [3, 3, 2]),
+        ("repeat_tail_full_stride", 23, [1] * 20 + [2, 2, 2]),
+        ("full_only", 23, [1] * 23),
+        ("full_only", 25, [1] * 23 + [0] * 2),
+        ("skip_start", 23, [0] * 5 + [1] * 18),
+        ("gap", 24, [1] * 8 + [0] * 2 + [1] * 12 + [0] * 2),
+    ],
+)
+def test_a_covering_scores_each_target_as_often_as_it_says(windows, targets, wanted):
+    script = composed("sliding_window_eval", sliding_window_eval__windows=windows)
+    h = hyperparameters(script, train_seq_len=8, eval_stride=3, eval_batch_seqs=2, device=CPU)
+    validation = types.SimpleNamespace(
+        tokens=torch.arange(targets + 1), byte_counts=lambda ids, targets: targets - ids
+    )
+    found = times_scored(script, h, validation)
+    assert found == wanted
+    starts = script.window_starts(h, validation)
+    sums = script.score_windows(h, lambda ids, targets: 2.0**targets, validation, starts)
+    total = sum(times * 2.0 ** (n + 1) for n, times in enumerate(wanted))
+    assert sums.tolist() == [total, sum(wanted), sum(wanted)]
+
+
 def test_clips_follow_the_deviation_of_a_row_as_known():
     script = composed(*ARTIFACT)
     h = hyperparameters(script, matrix_clip_sigmas=12.85, embed_clip_sigmas=20.0)
@@ -863,6 +993,52 @@ def test_a_model_writes_the_text_that_it_is_calibrated_on(monkeypatch):
     torch.testing.assert_close(found["tok_emb.weight"], hidden.T @ hidden / len(texts))
 
 
+def test_integers_of_some_blocks_are_multiples_of_four(monkeypatch):
+    w = torch.tensor([[127.0, -66, 65, 64, 3, 2, 1]])
+    found = stored_by(
+        monkeypatch,
+        composed("coarse_codes"),
+        {"blocks.0.mlp.fc.weight": w, "blocks.11.mlp.fc.weight": w, "tok_emb.weight": w},
+        {
+            "blocks.0.mlp.fc.weight": "matrix",
+            "blocks.11.mlp.fc.weight": "matrix",
+            "tok_emb.weight": "embedding",
+        },
+        **{"int4_layers": (1, 11), "int8_keep_float_max_numel": 0, "int8_clip_percentile": 100.0},
+    )
+    plain, coarse = [127, -66, 65, 64, 3, 2, 1], [127, -64, 64, 64, 4, 0, 0]
+    assert found["blocks.0.mlp.fc.weight"][0].tolist() == [plain]
+    assert found["blocks.11.mlp.fc.weight"][0].tolist() == [coarse]
+    assert found["tok_emb.weight"][0].tolist() == [plain]
+
+
+def test_the_matrix_that_predicts_is_compensated_for_or_not(monkeypatch):
+    sizes = {"num_layers": 1, "model_dim": 8, "num_heads": 2, "num_kv_heads": 1, "vocab_size": 5}
+    ids = torch.tensor([[1, 2, 3]])
+    found = {}
+    for head in ("compensated", "nearest"):
+        build = pgolf_compose.compose("baseline", added=["gptq"], set=[f"gptq.head={head}"])
+        script = as_module(build)
+        loader = types.SimpleNamespace(next_batch=lambda: (ids, None))
+        monkeypatch.setattr(script, "Loader", lambda h, loader=loader: loader)
+        monkeypatch.setattr(script, "log", lambda *_: None)
+        for tied in (True, False):
+            h = hyperparameters(
+                script,
+                **{**sizes, "train_seq_len": 3, "device": CPU, "int8_keep_float_max_numel": 9},
+                **{"tie_embeddings": tied, "gptq_calibration_batches": 2},
+            )
+            torch.manual_seed(0)
+            model = script.GPT(h)
+            found[head, tied] = script.collect_hessians(h, model)
+            h.gptq_damp_collected = 0.01
+            damped = script.collect_hessians(h, model)["blocks.0.mlp.fc.weight"]
+            plain = found[head, tied]["blocks.0.mlp.fc.weight"]
+            close(damped, plain + 0.01 * plain.diagonal().mean() * torch.eye(8))
+    for tied, name in ((True, "tok_emb.weight"), (False, "lm_head.weight")):
+        assert found["compensated", tied].keys() == found["nearest", tied].keys() | {name}
+
+
 def test_integers_are_packed_without_their_unused_bits():
     script = composed("bit_packing")
     q = torch.tensor([[1, -1], [2, -31]], dtype=torch.int8)
@@ -891,3 +1067,109 @@ def test_columns_make_up_for_each_other_s_error_as_known():
         return ((w - q * scale[:, None]) @ x.T).square().sum().item()
 
     assert harm(q) < harm((w / scale[:, None]).round().clamp(-15, 15))
+
+
+# --- loaders -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shards(tmp_path, monkeypatch):
+    """Write shards of so many tokens to ./shards; token i of shard s is 100 s + i."""
+
+    def write(*sizes):
+        monkeypatch.chdir(tmp_path)
+        Path("shards").mkdir()
+        for s, size in enumerate(sizes):
+            header = np.zeros(256, dtype="<i4")
+            header[:3] = 20240520, 1, size
+            tokens = (100 * s + np.arange(size)).astype("<u2")
+            path = Path("shards", f"fineweb_train_{s:06}.bin")
+            path.write_bytes(header.tobytes() + tokens.tobytes())
+
+    return write
+
+
+def windows_of_four(script, batches, **values):
+    """The (shard, start) of each window that a new loader reads, batch by batch."""
+    h = hyperparameters(
+        script,
+        **{"data_path": "shards", "train_seq_len": 4, "train_batch_tokens": 128, "device": CPU},
+        **values,
+    )
+    loader, read = script.Loader(h), []
+    for _ in range(batches):
+        ids, targets = loader.next_batch()
+        assert torch.equal(ids + 1, targets)
+        assert torch.equal(ids - ids[:, :1], torch.arange(4).expand_as(ids))
+        read.append([divmod(int(first), 100) for first in ids[:, 0]])
+    return read
+
+
+def test_the_sampled_order_is_as_known(shards):
+    shards(22, 31)
+    assert windows_of_four(composed("coprime_loader"), 3) == NUMBERS["sampled"]
+
+
+def test_processes_take_the_windows_of_one_order_in_turn(shards):
+    shards(22, 31, 40)
+    script = composed("coprime_loader")
+    two = {"world_size": 2, "grad_accum_steps": 4}
+    ranks = [windows_of_four(script, 5, **two, rank=rank) for rank in (0, 1)]
+    h = hyperparameters(script, **two, data_path="shards", train_seq_len=4)
+    loader = script.Loader(h)
+    for first, second in zip(*ranks, strict=True):
+        assert [one for pair in zip(first, second, strict=True) for one in pair] == loader.windows(
+            8
+        )
+
+
+def test_a_shard_is_cut_from_a_random_phase_and_every_window_comes_once(shards):
+    shards(22)
+    script = composed("coprime_loader")
+    loader = script.Loader(hyperparameters(script, data_path="shards", train_seq_len=4))
+    for tokens, phases in ((5, {0}), (7, {0, 1, 2}), (22, {0, 1, 2, 3})):
+        drawn = [sorted(loader.draw(tokens).tolist()) for _ in range(50)]
+        assert {starts[0] for starts in drawn} == phases
+        for starts in drawn:
+            assert starts == list(range(starts[0], tokens - 4, 4))
+
+
+def test_the_deterministic_order_follows_from_the_seed(shards):
+    shards(41, 41, 41)  # of 10 windows each
+    script = composed("coprime_loader", coprime_loader__order="deterministic")
+    values = {"seed": 1, "coprime_shard_hold_steps": 1}
+    # shards 0, 2, 1: in strides of 41 + 3 = 2 (mod 3). Shard 0 starts with block 131 = 1 (mod 10)
+    # in strides of 29 + 1 = 0, so 1; shard 1 with 148 = 8 in strides of 37 = 7; shard 2 with 165 = 5
+    # in strides of 44 = 4, so 7
+    assert windows_of_four(script, 4, **values) == [
+        [(0, 4), (0, 8), (0, 12), (0, 16)],
+        [(2, 20), (2, 8), (2, 36), (2, 24)],
+        [(1, 32), (1, 20), (1, 8), (1, 36)],
+        [(0, 20), (0, 24), (0, 28), (0, 32)],
+    ]
+    held = windows_of_four(script, 3, **values | {"coprime_shard_hold_steps": 2})
+    assert [batch[0] for batch in held] == [(0, 4), (0, 20), (2, 20)]
+    two = values | {"world_size": 2, "grad_accum_steps": 4}
+    assert windows_of_four(script, 1, **two, rank=1)[0][0] == (2, 20)
+    beside = windows_of_four(script, 1, **values, coprime_shards_per_batch=2)
+    assert beside == [[(0, 4), (2, 20), (0, 8), (2, 8)]]
+
+
+def test_the_sampled_order_is_that_of_the_public_loader(shared, monkeypatch):
+    folder = shared / "conformance" / "2026-04-01_Vocab4096_MLPMult4_WD085"
+    first = json.loads((folder / "trace.json").read_text())["rounds"][0]
+    with np.load(folder / "init.npz") as arrays:
+        table = torch.from_numpy(arrays["tok_emb.weight"])
+    # output projections are zero at the start: a token's embedding alone tells the next one's loss
+    x = table / table.square().mean(-1, keepdim=True).sqrt()
+    nll = -(30 * torch.tanh(x @ table.T / 30)).log_softmax(-1)
+    monkeypatch.chdir(shared / "conformance")  # the order follows from the text of the paths
+    script = composed("coprime_loader")
+    h = hyperparameters(
+        script,
+        **{"data_path": "data/datasets/fineweb10B_sp4096", "vocab_size": 4096, "device": CPU},
+        **{"train_seq_len": 64, "train_batch_tokens": 1024},
+    )
+    loader = script.Loader(h)
+    for wanted in first["micro_losses"]:  # of eight, each divided by eight
+        assert nll[loader.next_batch()].mean().item() / 8 == pytest.approx(wanted, rel=1e-6)

@@ -106,6 +106,31 @@ def test_warm_up_steps_leave_no_trace(measured, alone, tmp_path, tiny):
     assert step_losses(warm) == step_losses(alone)
 
 
+def test_parallel_muon_computes_what_muon_computes(alone, tmp_path, tiny):
+    build = pgolf_compose.compose("baseline", added=["metrics", "parallel_muon"])
+    one = run_script(build.readable, tmp_path / "one", DATA_DIR=str(tiny))
+    assert one.exit_code == 0, one.stderr
+    assert step_losses(one) == step_losses(alone) and scores(one) == scores(alone)
+    two = run_script(build.readable, tmp_path / "two", processes=2, DATA_DIR=str(tiny))
+    assert two.exit_code == 0, two.stderr
+    assert step_losses(two) == pytest.approx(step_losses(alone), rel=1e-5)
+
+
+@pytest.mark.parametrize("momentum, leaves_a_trace", [("reset", False), ("kept", True)])
+def test_what_warm_up_leaves_of_parallel_muon(momentum, leaves_a_trace, tmp_path, tiny):
+    build = pgolf_compose.compose(
+        "baseline",
+        added=["metrics", "parallel_muon"],
+        set=[f"parallel_muon.warmup_momentum={momentum}"],
+    )
+    cold, warm = (
+        run_script(build.readable, tmp_path / steps, DATA_DIR=str(tiny), WARMUP_STEPS=steps)
+        for steps in ("0", "2")
+    )
+    assert "warmup_step:2/2" in warm.stdout
+    assert (step_losses(warm) != step_losses(cold)) == leaves_a_trace
+
+
 def test_the_wall_clock_ends_training(measured, tmp_path, tiny):
     env = {"ITERATIONS": "100000", "MAX_WALLCLOCK_SECONDS": "0.5", "DATA_DIR": str(tiny)}
     ran = run_script(measured.readable, tmp_path, **env)
@@ -234,6 +259,25 @@ def test_a_switch_that_disagrees_with_the_composition_stops_the_run(tree, tiny):
     )
     agreed = run_script(build.readable, folder / "run", DATA_DIR=str(tiny), A_ENABLED="1")
     assert agreed.exit_code == 0, agreed.stderr
+
+
+def test_a_mode_that_was_not_composed_stops_the_run(tmp_path, tiny):
+    build = pgolf_compose.compose(
+        "baseline", added=["coprime_loader"], set=["coprime_loader.order=deterministic"]
+    )
+    assert refused(build, tmp_path, DATA_DIR=str(tiny), LOADER_MODE="sequential") == (
+        "train_gpt.py: LOADER_MODE=sequential, but this file was composed with coprime: "
+        "recompose it\n"
+    )
+
+
+def test_more_iterations_than_polar_express_has_are_refused(tmp_path, tiny):
+    build = pgolf_compose.compose("baseline", added=["polar_express"])
+    assert refused(build, tmp_path, DATA_DIR=str(tiny), MUON_BACKEND_STEPS="6") == (
+        "train_gpt.py: MUON_BACKEND_STEPS=6 is more than Polar Express's 5 iterations\n"
+    )
+    with pytest.raises(pgolf_compose.ComposeError, match="more than the 5 iterations"):
+        pgolf_compose.compose("baseline", added=["polar_express"], set=["muon_backend_steps=6"])
 
 
 def test_a_checkpoint_must_name_every_parameter(tmp_path, tiny):

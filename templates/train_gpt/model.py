@@ -17,6 +17,8 @@ class CastedLinear(nn.Linear):
     def __init__(self, inputs: int, outputs: int, zero_init: bool = False):
         super().__init__(inputs, outputs, bias=False)
         self.zero_init = zero_init
+        # @scope self, inputs, outputs
+        # @slot linear.init
 
     def forward(self, x: Tensor) -> Tensor:
         w = self.weight.to(x.dtype)
@@ -276,9 +278,8 @@ class GPT(nn.Module):
         # @endpart
         return logits
 
-    def forward(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Loss of each token, nats (B, T)."""
-        logits = self.head(self.trunk(ids))
+    def token_losses(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Loss of each token, nats (B, T), from logits (B, T, V)."""
         # @scope self, logits (B, T, V), targets (B, T); assign loss (B, T), nats
         # @part loss.tokens
         loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
@@ -287,6 +288,10 @@ class GPT(nn.Module):
         # @scope self, logits (B, T, V), targets and loss (B, T): rewrite loss; mind self.training
         # @slot loss.terms
         return loss
+
+    def forward(self, ids: Tensor, targets: Tensor) -> Tensor:
+        """Loss of each token, nats (B, T)."""
+        return self.token_losses(self.head(self.trunk(ids)), targets)
 
 
 def make_model(h: Hyperparameters) -> GPT:
