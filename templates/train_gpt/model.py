@@ -264,7 +264,7 @@ class GPT(nn.Module):
             mlp = None
             # @scope self, x and x0 (B, T, D), layer, position, step: rewrite x; assign mlp, another
             # @slot layers.before_block
-            # @scope self, x and x0 (B, T, D), layer, cos, sin, mlp: rewrite x
+            # @scope self, x and x0 (B, T, D), layer, step, cos, sin, mlp: rewrite x
             # @part layers.block
             x = self.blocks[layer](x, x0, cos, sin, mlp)
             # @endpart
