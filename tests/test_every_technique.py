@@ -146,8 +146,11 @@ SMALL_MODEL = {
     "vocab_size": 512,
     "train_seq_len": 32,
     "rope_dims": 4,
+    "rope_train_seq_len": 16,
     "loop_start": 1,
     "loop_end": 1,
+    "recur_layers": (1,),
+    "repeat_untie_mlp_layers": (1,),
 }
 
 
@@ -174,13 +177,18 @@ def goes_through(chosen: Set, folder, data, **env) -> list[float]:
         "INT8_KEEP_FLOAT_MAX_NUMEL": "1000",  # so that matrices are quantised at this size
         "QUANT_SCALE_FLOOR": "0",
         "ROPE_DIMS": "4",
+        "ROPE_TRAIN_SEQ_LEN": "16",
         "EVAL_STRIDE": "16",
         "TTT_CHUNK_TOKENS": "1024",
+        "TTT_CHUNK_SIZE": "16",
         "EMA_DECAY": "0.5",
         "SWA_EVERY": "1",
         "SWA_START_FRAC": "1",
         "LOOP_START": "1",
         "LOOP_END": "1",
+        "RECUR_LAYERS": "1",
+        "RECUR_START_STEP": "1",
+        "REPEAT_UNTIE_MLP_LAYERS": "1",
         "GPTQ_CALIBRATION_BATCHES": "8",
         "GPTQ_CALIB_SEQS": "16",
         "N_INT6_LAYERS": "4",

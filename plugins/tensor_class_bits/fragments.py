@@ -19,3 +19,8 @@ def class_bits(h: Hyperparameters, name: str, kind: str) -> int:
 
 # @replace quantize.bits
 bits = class_bits(h, name, kind)
+
+
+# @fill main.setup
+if h.mlp_bits == 1:
+    stop("MLP_BITS=1: an integer takes 2 at least, and 0 stands for MATRIX_BITS")

@@ -40,7 +40,7 @@ def quantize_rows(
     """Integers (r, c) int8 and the step of each row (r,) float16 that come closest to w (r, c)."""
     top, tries, whole = 2 ** (bits - 1) - 1, [], w
     for w, scale in clipped(h, name, whole, kind, bits, hessians):
-        # @scope h, name, w (r, c) and scale (r,) float32, top, hessians; assign q, whole numbers
+        # @scope h, name, kind, w (r, c), scale (r,), top, hessians; assign q (r, c), whole numbers
         # @part quantize.solve
         q = torch.round(w / scale[:, None]).clamp(-top, top)
         # @endpart
