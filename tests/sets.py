@@ -8,8 +8,6 @@ import itertools
 from collections.abc import Iterable, Iterator
 from random import Random
 
-from allpairspy import AllPairs
-
 from pgolf_compose.places import used_fragments
 from pgolf_compose.plugins import load_library
 from pgolf_compose.technique import Value
@@ -58,23 +56,23 @@ def with_needs(names: Iterable[str]) -> list[str]:
     return chosen
 
 
-@functools.cache
-def replaced(name: str, options: tuple[tuple[str, Value], ...]) -> set[str]:
-    """The parts that a technique with these choices replaces."""
-    fragments = used_fragments(TECHNIQUES[name], {**defaults(name), **dict(options)})
-    return {one.place for one in fragments if one.verb == "replace"}
-
-
 def exclude_each_other(one: str, other: str, chosen: Set | None = None) -> bool:
     """Declared, or both replace one part."""
     declared = other in TECHNIQUES[one].conflicts or one in TECHNIQUES[other].conflicts
-    parts = [replaced(name, tuple((chosen or {}).get(name, {}).items())) for name in (one, other)]
-    return declared or bool(parts[0] & parts[1])
+    parts = [replaced(name, **(chosen or {}).get(name, {})) for name in (one, other)]
+    return declared or not parts[0].isdisjoint(parts[1])
+
+
+@functools.cache
+def replaced(name: str, **options: str | bool) -> set[str]:
+    """The parts that a technique with these choices replaces."""
+    fragments = used_fragments(TECHNIQUES[name], {**defaults(name), **options})
+    return {one.place for one in fragments if one.verb == "replace"}
 
 
 def valid(chosen: Iterable[str] | Set) -> bool:
     """All that they require is there, and no two exclude each other."""
-    options = chosen if isinstance(chosen, dict) else {}
+    options = chosen if isinstance(chosen, dict) else None
     return set(with_needs(chosen)) == set(chosen) and not any(
         exclude_each_other(*pair, options) for pair in itertools.combinations(chosen, 2)
     )
@@ -113,40 +111,16 @@ def fits(chosen: Set) -> bool:
     return not any(each.misfit and each.misfit(values) for each in declared)
 
 
-def few_that_hold_all() -> list[list[str]]:
-    """Valid sets such that every technique is in one of them."""
-    sets, left = [], sorted(TECHNIQUES)
+def covering_array(size: int = 2) -> list[list[str]]:
+    """Valid sets: every one, two or more techniques that go together are in one of them."""
+    groups = itertools.combinations(sorted(TECHNIQUES), size)
+    left = {names for names in groups if valid(with_needs(names))}
+    rows = []
     while left:
-        names: list[str] = []
-        for name in left:
-            more = with_needs([*names, name])
-            names = more if valid(more) else names
-        sets.append(names)
-        left = [name for name in left if name not in names]
-    return sets
-
-
-def covering_array() -> list[list[str]]:
-    """Sets of techniques such that every valid pair is together in one of them.
-
-    Techniques of which each excludes all others are one choice; the rest are on or off.
-    """
-    either: list[list[str]] = []
-    for name in sorted(TECHNIQUES):
-        for others in either:
-            if all(exclude_each_other(name, other) for other in others):
-                others.append(name)
-                break
-        else:
-            either.append([name])
-
-    def possible(row: list[str]) -> bool:
-        chosen = [name for name in row if name]
-        decided = {name for others in either[: len(row)] for name in others}
-        missing = {*with_needs(chosen)} & decided - {*chosen}
-        return not missing and not any(
-            exclude_each_other(*pair) for pair in itertools.combinations(chosen, 2)
-        )
-
-    rows = AllPairs([[*others, ""] for others in either], filter_func=possible)
-    return [[name for name in row if name] for row in rows]
+        row: list[str] = []
+        for names in sorted(left):
+            more = with_needs([*row, *names])
+            row = more if len(more) > len(row) and valid(more) else row
+        rows.append(row)
+        left -= set(itertools.combinations(sorted(row), size))
+    return rows
