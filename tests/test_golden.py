@@ -2,9 +2,12 @@
 
 import ast
 import functools
+import json
+import math
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import (
@@ -25,6 +28,7 @@ CPU = torch.device("cpu")
 
 # each technique's captured vectors; recipes/README.md takes a recipe's level from here
 VECTORS = {
+    "bigram_hash": ["bigram_hash"],
     "brotli_codec": ["byte_shuffle"],
     "clip_search": ["quant_int6_int5_rows"],
     "depth_recurrence": ["depth_loop"],
@@ -34,13 +38,18 @@ VECTORS = {
     "half_precision_rest": ["quant_mixed_int5_int6"],
     "leaky_relu_squared": ["mlp_leaky_relu2"],
     "ln_scale": ["block_parallel", "block_sequential"],
-    "muon_row_normalize": ["muon_rownorm_wd"],
+    "muon_row_normalize": ["muon_rownorm_wd", "newton_schulz"],
+    "ntk_rope": ["rope_ntk", "rope_no_ntk"],
+    "parallel_muon": ["muon_plain"],
     "parallel_residual": ["block_parallel", "parallel_lanes_frontier"],
     "partial_rope": ["attn_qkgain_xsa_partialrope", "rope_partial"],
+    "polar_express": ["newton_schulz"],
     "row_max": ["quant_int6_int5_rows", "quant_mixed_int5_int6"],
     "score_first_ttt": ["ttt_score_first"],
     "sdclip": ["gptq_sdclip"],
-    "sliding_window_eval": ["sliding_modern"],
+    "sliding_window_eval": ["sliding_legacy", "sliding_modern"],
+    "smear_gate": ["smear_plain"],
+    "star_relu": ["mlp_star_relu2_pr277"],
     "swa": ["swa"],
     "tensor_class_bits": ["quant_mixed_int5_int6"],
     "weight_decay": ["muon_rownorm_wd", "muon_wd_only"],
@@ -78,6 +87,12 @@ NUMBERS = {
         "matrix": [0.3886890709, 0.2852512002, 0.3627788126],
         "embedding": [0.1476682723, 0.1083708033, 0.1378245950],
     },
+    # of each batch shard and start, by a loader that was written apart from ours
+    "sampled": [
+        [(0, 0), (1, 0), (0, 4), (1, 12)],
+        [(1, 16), (0, 16), (0, 8), (0, 12)],
+        [(1, 4), (0, 10), (0, 6), (0, 14)],
+    ],
     "made_up_for": [
         [8, 4, -9, 10, -10, 0, -3, -6],
         [10, 2, -9, -7, 2, 0, 10, 9],
@@ -96,10 +111,12 @@ ARTIFACT = ("gptq", "sdclip", "brotli_codec")
 COMPOSED = set()  # by the test that runs
 
 
-def composed(*techniques, **settings):
-    """The baseline with these techniques and `technique__name=value`, as a module."""
+def composed(*words, **settings):
+    """The baseline with these techniques, `technique.name=value` or `technique__name=value`."""
+    techniques = tuple(word for word in words if "=" not in word)
     COMPOSED.update(techniques)
-    given = (f"{key.replace('__', '.')}={value}" for key, value in settings.items())
+    given = [word for word in words if "=" in word]
+    given += [f"{key.replace('__', '.')}={value}" for key, value in settings.items()]
     return cached(techniques, tuple(given))
 
 
@@ -171,6 +188,27 @@ def test_attention_with_xsa_and_partial_rotary(golden, last_n, wanted):
     close(attention(arrays["x"], *script.rotary_tables(h, 10)), arrays[wanted])
 
 
+@pytest.mark.parametrize("name, techniques", [("rope_ntk", ("ntk_rope",)), ("rope_no_ntk", ())])
+def test_rotary_of_a_sequence_longer_than_the_base_length(golden, name, techniques):
+    arrays = golden(name)
+    script = composed("partial_rope", *techniques)
+    own = {"rope_train_seq_len": golden("rope_ntk")["train_seq_len"]} if techniques else {}
+    h = hyperparameters(script, rope_dims=8, rope_base=10000.0, **own)
+    cos, sin = script.rotary_tables(h, 20)
+    close(cos[None], arrays["cos"])
+    close(sin[None], arrays["sin"])
+    close(script.rotate(arrays["x"], cos, sin), arrays["y"])
+
+
+def test_star_relu(golden):
+    arrays = golden("mlp_star_relu2_pr277")
+    script = composed("star_relu")
+    mlp = script.MLP(hyperparameters(script, model_dim=16, mlp_mult=3.0), 0)
+    ours = {"up_proj.weight": "fc.weight", "down_proj.weight": "proj.weight"}
+    mlp.load_state_dict({ours.get(name, name): t for name, t in under(arrays, "w").items()})
+    close(mlp(arrays["x"]), arrays["y"])
+
+
 def test_leaky_relu_squared(golden):
     arrays = golden("mlp_leaky_relu2")
     script = composed(*BLOCK)
@@ -219,6 +257,38 @@ def test_a_layer_whose_branches_write_two_lanes(golden):
     lanes = arrays["lane0"], arrays["lane1"], arrays["x0"]
     found = model.run_on_lanes(layer, *lanes, *tables, None)
     close(found, (arrays["out_lane0"], arrays["out_lane1"]))
+
+
+# --- embeddings ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "form, wanted", [("mix0", "y"), ("keep3", "y_pr301"), ("keep5", "y_pr301")]
+)
+def test_smear_gate(golden, form, wanted):
+    arrays = golden("smear_plain")
+    script = composed("smear_gate", f"smear_gate.form={form}")
+    smear = script.SmearGate(hyperparameters(script, model_dim=16))
+    if form == "keep5":
+        close(smear.gate.detach(), arrays["init_gate_pr301"])
+    with torch.no_grad():
+        smear.gate.copy_(arrays["gate"])
+    close(smear(arrays["x"]).detach(), arrays[wanted])
+
+
+@pytest.mark.parametrize("hash, key", [("xor", "xor"), ("mul1009", "lin1009"), ("mul31", "lin31")])
+def test_hashed_pairs(golden, hash, key):
+    arrays = golden("bigram_hash")
+    script = composed("bigram_hash", f"bigram_hash.hash={hash}")
+    h = hyperparameters(script, model_dim=16, bigram_vocab_size=arrays["V"], bigram_dim=8)
+    bigram = script.BigramHash(h)
+    with torch.no_grad():
+        bigram.embed.weight.copy_(arrays["table"])
+        bigram.proj.weight.copy_(arrays["proj"])
+    assert torch.equal(bigram.bucket(arrays["ids"]).long(), arrays[f"ids_{key}"])
+    close(bigram(arrays["ids"]).detach(), arrays[f"y_{key}"])
+    if hash == "xor":  # of tokens up to 65535: the products do not fit 32 bits
+        assert torch.equal(bigram.bucket(arrays["ids_large"]).long(), arrays["ids_xor_large"])
 
 
 # --- the whole model, and the ways it is scored --------------------------------------------------
@@ -283,6 +353,33 @@ def test_sliding_windows(golden):
     assert found == pytest.approx((arrays["val_loss"], arrays["val_bpb"]), rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    "windows, name", [("repeat_tail", "0319"), ("repeat_tail_full_stride", "366")]
+)
+def test_the_first_sliding_windows_score_the_end_again_and_again(golden, windows, name):
+    arrays = golden("sliding_modern") | golden("sliding_legacy")
+    script = composed(*MODEL, sliding_window_eval__windows=windows)
+    h, model = five_layers(
+        script, arrays, train_seq_len=arrays["seq_len"], eval_stride=arrays["stride"]
+    )
+    model.looping = True
+    validation = validation_of(script, arrays)
+    assert times_scored(script, h, validation) == arrays[f"times_scored_{name}"].tolist()
+    found = script.evaluate_sliding(h, model, validation)
+    wanted = arrays[f"val_loss_{name}"], arrays[f"val_bpb_{name}"]
+    assert found == pytest.approx(wanted, rel=1e-6)
+
+
+def times_scored(script, h, validation):
+    """How often each target counts."""
+    times = [0] * (len(validation.tokens) - 1)
+    for start in script.window_starts(h, validation):
+        end = min(start + h.eval_seq_len, len(times))
+        for n in range(script.first_scored(h, validation, start), end):
+            times[n] += 1
+    return times
+
+
 def test_score_first_test_time_training(golden, monkeypatch):
     arrays = golden("ttt_score_first")
     script = composed(*MODEL)
@@ -344,16 +441,63 @@ def test_score_first_test_time_training(golden, monkeypatch):
 )
 def test_muon_with_decay(golden, name, techniques):
     arrays = golden(name)
-    script = composed(*techniques)
-    h = hyperparameters(script, muon_backend_steps=5, muon_wd=arrays["wd"], device=CPU)
+    two_updates_give_the_captured_weights(composed(*techniques), arrays, muon_wd=arrays["wd"])
+
+
+def test_parallel_muon_in_one_process(golden):
+    two_updates_give_the_captured_weights(composed("parallel_muon"), golden("muon_plain"))
+
+
+def two_updates_give_the_captured_weights(script, arrays, **values):
+    h = hyperparameters(script, muon_backend_steps=5, device=CPU, **values)
     params = [torch.nn.Parameter(arrays[f"w{n}_before"].clone()) for n in range(3)]
     optimizer = script.Muon(h, params, lr=arrays["lr"], momentum=arrays["momentum"])
     for step in (0, 1):
         for n, p in enumerate(params):
             p.grad = arrays[f"grad{n}_step{step}"].clone()
-        optimizer.step()
+        script.update([optimizer])
         for n, p in enumerate(params):
             close(p.data, arrays[f"w{n}_after{step + 1}"])
+
+
+def test_decay_after_the_update_shrinks_the_update_as_well(golden):
+    arrays = golden("muon_wd_only")
+    script = composed("weight_decay", weight_decay__placement="after")
+    h = hyperparameters(script, muon_backend_steps=5, muon_wd=arrays["wd"], device=CPU)
+    p = torch.nn.Parameter(arrays["w0_before"].clone())
+    p.grad = arrays["grad0_step0"].clone()
+    script.Muon(h, [p], lr=arrays["lr"], momentum=arrays["momentum"]).step()
+    shrunk = 1 - arrays["lr"] * arrays["wd"]
+    moved = shrunk * arrays["w0_before"] - arrays["w0_after1"]  # by the captured update
+    close(p.data, shrunk * (arrays["w0_before"] - moved))
+
+
+@pytest.mark.parametrize("embed_wd, wanted", [(0.3, [0.3, 0.1, 0.2]), (-1.0, [0.2, 0.1, 0.2])])
+def test_embeddings_decay_on_their_own_or_as_other_parameters(embed_wd, wanted):
+    script = composed("weight_decay")
+    values = {"muon_wd": 0.1, "adam_wd": 0.2, "embed_wd": embed_wd, "device": CPU}
+    h = hyperparameters(script, **values, model_dim=8, num_heads=2, num_kv_heads=1)
+    optimizers = script.make_optimizers(h, script.GPT(h))
+    assert [one.param_groups[0]["weight_decay"] for one in optimizers] == wanted
+
+
+def test_polar_express(golden):
+    arrays = golden("newton_schulz")
+    plain = composed("polar_express")
+    rows = composed(
+        "polar_express", "muon_row_normalize", muon_row_normalize__orientation="transposed"
+    )
+    for script, steps, given, wanted in (
+        (plain, 5, "G_wide", "pe5_wide"),
+        (plain, 5, "G_tall", "pe5_tall"),
+        (plain, 5, "G_bank", "pe5_bank"),
+        (plain, 3, "G_wide", "pe3_wide"),
+        (plain, 4, "G_wide", "pe4_1539_wide"),
+        (rows, 4, "G_wide", "pe4_rownorm_1539_wide"),
+        (rows, 4, "G_tall", "pe4_rownorm_1539_tall"),
+    ):
+        found = script.orthogonalize(arrays[given], steps)
+        close(found, arrays[wanted])
 
 
 class Weights(torch.nn.Module):
@@ -425,6 +569,25 @@ def test_the_mean_of_checkpoints_is_what_training_leaves(golden, monkeypatch):
     assert "swa:start step:1" in lines and "swa:applying averaged 4 checkpoints" in lines
     for name, wanted in under(arrays, "swa").items():
         close(found[name], wanted)
+
+
+def test_the_moving_average_is_the_weights_themselves_until_it_starts(monkeypatch):
+    steps = [{"w": torch.tensor([float(n)])} for n in range(5)]
+    found, _ = train_through(
+        monkeypatch, composed("ema"), steps[0], steps[1:], ema_decay=0.5, ema_start_step=2
+    )
+    assert found["w"].item() == 0.5 * (0.5 * 2 + 0.5 * 3) + 0.5 * 4
+
+
+@pytest.mark.parametrize("name", ["ema", "swa"])
+@pytest.mark.parametrize("score", ["true", "false"])
+def test_an_average_need_not_be_scored_before_it_is_quantised(monkeypatch, name, score):
+    steps = [{"w": torch.zeros(1)}] * 3
+    script = composed(name, **{f"{name}__score": score})
+    values = {"swa_every": 1, "warmdown_iters": 8} if name == "swa" else {}
+    _, lines = train_through(monkeypatch, script, steps[0], steps[1:], **values)
+    assert any("applying" in line for line in lines)
+    assert any(f"post-{name}" in line for line in lines) == (score == "true")
 
 
 # --- artifact ------------------------------------------------------------------------------------
@@ -737,6 +900,33 @@ def test_sliding_windows_score_every_target_once(targets, starts):
     assert sums.tolist() == [2.0 ** (targets + 1) - 2, targets, targets]
 
 
+@pytest.mark.parametrize(
+    "windows, targets, wanted",
+    [
+        ("once", 23, [1] * 23),
+        ("repeat_tail", 23, [1] * 20 + [2, 3, 3]),
+        ("repeat_tail", 24, [1] * 21 + [3, 3, 2]),
+        ("repeat_tail_full_stride", 23, [1] * 20 + [2, 2, 2]),
+        ("full_only", 23, [1] * 23),
+        ("full_only", 25, [1] * 23 + [0] * 2),
+        ("skip_start", 23, [0] * 5 + [1] * 18),
+        ("gap", 24, [1] * 8 + [0] * 2 + [1] * 12 + [0] * 2),
+    ],
+)
+def test_a_covering_scores_each_target_as_often_as_it_says(windows, targets, wanted):
+    script = composed("sliding_window_eval", sliding_window_eval__windows=windows)
+    h = hyperparameters(script, train_seq_len=8, eval_stride=3, eval_batch_seqs=2, device=CPU)
+    validation = types.SimpleNamespace(
+        tokens=torch.arange(targets + 1), byte_counts=lambda ids, targets: targets - ids
+    )
+    found = times_scored(script, h, validation)
+    assert found == wanted
+    starts = script.window_starts(h, validation)
+    sums = script.score_windows(h, lambda ids, targets: 2.0**targets, validation, starts)
+    total = sum(times * 2.0 ** (n + 1) for n, times in enumerate(wanted))
+    assert sums.tolist() == [total, sum(wanted), sum(wanted)]
+
+
 def test_clips_follow_the_deviation_of_a_row_as_known():
     script = composed(*ARTIFACT)
     h = hyperparameters(script, matrix_clip_sigmas=12.85, embed_clip_sigmas=20.0)
@@ -937,3 +1127,272 @@ def test_columns_make_up_for_each_other_s_error_as_known():
         return ((w - q * scale[:, None]) @ x.T).square().sum().item()
 
     assert harm(q) < harm((w / scale[:, None]).round().clamp(-15, 15))
+
+
+# --- loaders -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shards(tmp_path, monkeypatch):
+    """Write shards of so many tokens to ./shards; token i of shard s is 100 s + i."""
+
+    def write(*sizes):
+        monkeypatch.chdir(tmp_path)
+        Path("shards").mkdir()
+        for s, size in enumerate(sizes):
+            header = np.zeros(256, dtype="<i4")
+            header[:3] = 20240520, 1, size
+            tokens = (100 * s + np.arange(size)).astype("<u2")
+            path = Path("shards", f"fineweb_train_{s:06}.bin")
+            path.write_bytes(header.tobytes() + tokens.tobytes())
+
+    return write
+
+
+def windows_of_four(script, batches, **values):
+    """The (shard, start) of each window that a new loader reads, batch by batch."""
+    h = hyperparameters(
+        script,
+        **{"data_path": "shards", "train_seq_len": 4, "train_batch_tokens": 128, "device": CPU},
+        **values,
+    )
+    loader, read = script.Loader(h), []
+    for _ in range(batches):
+        ids, targets = loader.next_batch()
+        assert torch.equal(ids + 1, targets)
+        assert torch.equal(ids - ids[:, :1], torch.arange(4).expand_as(ids))
+        read.append([divmod(int(first), 100) for first in ids[:, 0]])
+    return read
+
+
+def test_the_sampled_order_is_as_known(shards):
+    shards(22, 31)
+    assert windows_of_four(composed("coprime_loader"), 3) == NUMBERS["sampled"]
+
+
+def test_processes_take_the_windows_of_one_order_in_turn(shards):
+    shards(22, 31, 40)
+    script = composed("coprime_loader")
+    two = {"world_size": 2, "grad_accum_steps": 4}
+    ranks = [windows_of_four(script, 5, **two, rank=rank) for rank in (0, 1)]
+    h = hyperparameters(script, **two, data_path="shards", train_seq_len=4)
+    loader = script.Loader(h)
+    for first, second in zip(*ranks, strict=True):
+        assert [one for pair in zip(first, second, strict=True) for one in pair] == loader.windows(
+            8
+        )
+
+
+def test_a_shard_is_cut_from_a_random_phase_and_every_window_comes_once(shards):
+    shards(22)
+    script = composed("coprime_loader")
+    loader = script.Loader(hyperparameters(script, data_path="shards", train_seq_len=4))
+    for tokens, phases in ((5, {0}), (7, {0, 1, 2}), (22, {0, 1, 2, 3})):
+        drawn = [sorted(loader.draw(tokens).tolist()) for _ in range(50)]
+        assert {starts[0] for starts in drawn} == phases
+        for starts in drawn:
+            assert starts == list(range(starts[0], tokens - 4, 4))
+
+
+def test_the_deterministic_order_follows_from_the_seed(shards):
+    shards(41, 41, 41)  # of 10 windows each
+    script = composed("coprime_loader", coprime_loader__order="deterministic")
+    values = {"seed": 1, "coprime_shard_hold_steps": 1}
+    # shards 0, 2, 1: in strides of 41 + 3 = 2 (mod 3). Shard 0 starts with block 131 = 1 (mod 10)
+    # in strides of 29 + 1 = 0, so 1; shard 1 with 148 = 8 in strides of 37 = 7; shard 2 with 165 = 5
+    # in strides of 44 = 4, so 7
+    assert windows_of_four(script, 4, **values) == [
+        [(0, 4), (0, 8), (0, 12), (0, 16)],
+        [(2, 20), (2, 8), (2, 36), (2, 24)],
+        [(1, 32), (1, 20), (1, 8), (1, 36)],
+        [(0, 20), (0, 24), (0, 28), (0, 32)],
+    ]
+    held = windows_of_four(script, 3, **values | {"coprime_shard_hold_steps": 2})
+    assert [batch[0] for batch in held] == [(0, 4), (0, 20), (2, 20)]
+    two = values | {"world_size": 2, "grad_accum_steps": 4}
+    assert windows_of_four(script, 1, **two, rank=1)[0][0] == (2, 20)
+    beside = windows_of_four(script, 1, **values, coprime_shards_per_batch=2)
+    assert beside == [[(0, 4), (2, 20), (0, 8), (2, 8)]]
+
+
+def test_the_sampled_order_is_that_of_the_public_loader(shared, monkeypatch):
+    folder = shared / "conformance" / "2026-04-01_Vocab4096_MLPMult4_WD085"
+    first = json.loads((folder / "trace.json").read_text())["rounds"][0]
+    with np.load(folder / "init.npz") as arrays:
+        table = torch.from_numpy(arrays["tok_emb.weight"])
+    # output projections are zero at the start: a token's embedding alone tells the next one's loss
+    x = table / table.square().mean(-1, keepdim=True).sqrt()
+    nll = -(30 * torch.tanh(x @ table.T / 30)).log_softmax(-1)
+    monkeypatch.chdir(shared / "conformance")  # the order follows from the text of the paths
+    script = composed("coprime_loader")
+    h = hyperparameters(
+        script,
+        **{"data_path": "data/datasets/fineweb10B_sp4096", "vocab_size": 4096, "device": CPU},
+        **{"train_seq_len": 64, "train_batch_tokens": 1024},
+    )
+    loader = script.Loader(h)
+    for wanted in first["micro_losses"]:  # of eight, each divided by eight
+        assert nll[loader.next_batch()].mean().item() / 8 == pytest.approx(wanted, rel=1e-6)
+
+
+PREVIOUS = [[0, 5], [5, 7], [7, 7]]  # (previous, token) of the ids 5, 7, 7
+
+
+@pytest.mark.parametrize(
+    "hash, buckets",
+    [
+        # the last of 100 buckets is the first position's
+        ("xor", [99, (36313 * 7 ^ 27191 * 5) % 99, (36313 * 7 ^ 27191 * 7) % 99]),
+        ("mul92821", [(92821 * previous + token) % 100 for previous, token in PREVIOUS]),
+        ("mul31", [(31 * 5 + 5) % 100, (31 * 5 + 7) % 100, (31 * 7 + 7) % 100]),
+        ("mul1009", [(1009 * previous + token) % 100 for previous, token in PREVIOUS]),
+    ],
+)
+def test_a_pair_finds_its_bucket_by_hand(hash, buckets):
+    script = composed("bigram_hash", f"bigram_hash.hash={hash}")
+    h = hyperparameters(script, bigram_vocab_size=100, bigram_dim=4)
+    assert script.BigramHash(h).bucket(torch.tensor([[5, 7, 7]])).tolist() == [buckets]
+
+
+@pytest.mark.parametrize(
+    "form, mixed",
+    # of the columns 1, 2, 4: gates of 0, 3 and 5 let 1/2, 1/(1 + e^3) and 1/(1 + e^5) through
+    [("mix0", [0.5, 1.5, 3.0]), ("keep3", [0.9525741, 1.9525741, 3.9051483]), ("keep5", None)],
+)
+def test_a_position_starts_with_this_much_of_the_one_before(form, mixed):
+    script = composed("smear_gate", f"smear_gate.form={form}")
+    smear = script.SmearGate(hyperparameters(script, model_dim=1))
+    share = 1 / (1 + math.exp(5))
+    mixed = mixed or [1 - share, 2 - share, 4 - 2 * share]
+    close(smear(torch.tensor([[[1.0], [2.0], [4.0]]])).flatten().detach(), torch.tensor(mixed))
+
+
+def small_model(*words, **values):
+    """A GPT of four layers of width 64 with these techniques, and its hyperparameters."""
+    script = composed(*words)
+    sizes = {"num_layers": 4, "model_dim": 64, "num_heads": 4, "num_kv_heads": 2}
+    sizes |= {"vocab_size": 96, "train_seq_len": 16, "device": CPU}
+    h = hyperparameters(script, **{**sizes, **values})
+    torch.manual_seed(1)
+    return script, h, script.GPT(h)
+
+
+@pytest.mark.parametrize("T, slowed", [(8, 1), (16, 2 ** (16 / 14)), (24, 3 ** (16 / 14))])
+def test_a_sequence_turns_by_the_base_of_its_length(T, slowed):
+    lengths = {"train_seq_len": 16, "eval_seq_len": 24}
+    _, _, model = small_model("ntk_rope", rope_train_seq_len=8, **lengths)
+    for block in model.blocks:
+        torch.nn.init.orthogonal_(block.attn.proj.weight)
+    ids = torch.arange(2 * T).view(2, T) % 96
+    for base, same in ((10000.0 * slowed, True), (10000.0, T == 8)):
+        plain = small_model(rope_base=base, **lengths)[2]
+        plain.load_state_dict(model.state_dict())
+        assert torch.allclose(model(ids, ids), plain(ids, ids), rtol=1e-5, atol=1e-6) is same
+
+
+def test_listed_layers_read_a_second_embedding_in_their_values():
+    _, _, model = small_model("value_embedding", ve_dim=8, ve_layers=(1, -1))
+    ids, seen = torch.arange(12).view(1, 12), {}
+    with torch.no_grad():
+        torch.nn.init.normal_(model.ve_shared.proj.weight)
+        model.ve_layer_scales[1].fill_(3.0)
+    for layer, block in enumerate(model.blocks):
+        # what c_v is without the embedding
+        block.attn.c_v.register_forward_hook(lambda m, x, y, n=layer: seen.update({n: y}))
+    kernel = torch.nn.functional.scaled_dot_product_attention
+    values = []
+
+    def attend(q, k, v, **rest):
+        values.append(v.transpose(1, 2).flatten(2))
+        return kernel(q, k, v, **rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.functional, "scaled_dot_product_attention", attend)
+        model(ids, ids)
+    own = 0.1 * model.ve_shared.embed.weight[ids] @ model.ve_shared.proj.weight.T
+    for layer, scale in enumerate((0.0, 1.0, 0.0, 3.0)):
+        close(values[layer], seen[layer] + scale * own)
+
+
+@pytest.mark.parametrize("layer, taken", [(-1, 2), (0, 0)])
+def test_a_share_of_a_middle_layer_is_taken_back_out(layer, taken):
+    script, _, model = small_model("backout", backout_layer=layer, backout_lambda_init=0.5)
+    outputs = []
+    for block in model.blocks:
+        torch.nn.init.orthogonal_(block.mlp.proj.weight)
+        block.register_forward_hook(lambda m, x, y: outputs.append(y))
+    found = model.trunk(torch.arange(12).view(1, 12))
+    close(found, script.rms_norm(outputs[-1] - 0.5 * outputs[taken]))
+
+
+def test_the_normaliser_costs_in_training_and_not_in_scores():
+    _, _, model = small_model("z_loss", z_loss_weight=0.5)
+    ids = torch.arange(12).view(1, 12)
+    logits = model.head(model.trunk(ids))
+    normaliser = logits.exp().sum(-1).log()
+    close(model(ids, ids) - model.eval()(ids, ids), 0.5 * normaliser**2)
+
+
+def test_singular_values_of_the_embedding_fall_as_overtones_do():
+    before, after = (small_model(*words)[2].tok_emb.weight for words in ((), ("overtone_init",)))
+    largest = torch.linalg.svdvals(before)[0]
+    close(torch.linalg.svdvals(after), largest / torch.arange(1, 65) ** 0.5)
+
+
+def test_layers_start_with_their_share_of_the_stream():
+    model = small_model("phase_init")[2]
+    # sigmoid(-1.5), sigmoid(-0.5), sigmoid(0.5), sigmoid(1.5)
+    for block, share in zip(
+        model.blocks, (0.1824255, 0.3775407, 0.6224593, 0.8175745), strict=True
+    ):
+        close(block.resid_mix.detach(), torch.tensor([[share], [1 - share]]).expand(2, 64))
+
+
+def test_projections_that_are_not_zero_start_smaller_by_the_depth():
+    added = ("mup_init", "orthogonal_init", "bigram_hash", "value_embedding")
+    model = small_model(*added, bigram_dim=64, ve_dim=64, num_kv_heads=4)[2]
+    for name, p in model.named_parameters():
+        if name in ("bigram.proj.weight", "ve_shared.proj.weight"):
+            close(torch.linalg.svdvals(p), torch.full((64,), 8**-0.5))
+        elif name.endswith("proj.weight"):
+            assert not p.any(), name
+        elif name.endswith("c_q.weight"):
+            close(torch.linalg.svdvals(p), torch.ones(64))
+
+
+def test_the_second_half_of_the_layers_trains_at_its_own_rates():
+    script, h, model = small_model("decoder_lr", decoder_lr_mult=3.0, matrix_lr=0.1, scalar_lr=0.2)
+    names = {id(p): name for name, p in model.named_parameters()}
+    rates = {
+        names[id(p)]: group["base_lr"]
+        for optimizer in script.make_optimizers(h, model)
+        for group in optimizer.param_groups
+        for p in group["params"]
+    }
+    assert len(rates) == len(names)
+    for layer, times in enumerate((1, 1, 3, 3)):
+        assert rates[f"blocks.{layer}.mlp.fc.weight"] == pytest.approx(0.1 * times)
+        assert rates[f"blocks.{layer}.attn.q_gain"] == pytest.approx(0.2 * times)
+    assert rates["skip_weights"] == 0.2 and rates["tok_emb.weight"] == h.tied_embed_lr
+
+
+@pytest.mark.parametrize(
+    "choice, table, proj",
+    [
+        ("table_optimizer=embedding", "tied_embed_lr", "matrix_lr"),
+        ("table_optimizer=muon", "matrix_lr", "matrix_lr"),
+        ("table_optimizer=scalar", "scalar_lr", "matrix_lr"),
+        ("proj_optimizer=scalar", "tied_embed_lr", "scalar_lr"),
+    ],
+)
+def test_the_optimizer_of_a_table_and_of_its_projection_is_chosen(choice, table, proj):
+    rates = {"tied_embed_lr": 0.1, "matrix_lr": 0.2, "scalar_lr": 0.3}
+    script, h, model = small_model("bigram_hash", f"bigram_hash.{choice}", **rates)
+    held = {
+        id(p): group["lr"]
+        for optimizer in script.make_optimizers(h, model)
+        for group in optimizer.param_groups
+        for p in group["params"]
+    }
+    assert held[id(model.bigram.embed.weight)] == rates[table]
+    assert held[id(model.bigram.proj.weight)] == rates[proj]

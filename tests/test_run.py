@@ -4,7 +4,7 @@ import shutil
 import struct
 
 import pytest
-from conftest import SMALL, run_script, technique, write_tree
+from conftest import SMALL, as_module, hyperparameters, run_script, technique, write_tree
 
 import pgolf_compose
 
@@ -104,6 +104,31 @@ def test_warm_up_steps_leave_no_trace(measured, alone, tmp_path, tiny):
     warm = run_script(measured.readable, tmp_path, DATA_DIR=str(tiny), WARMUP_STEPS="2")
     assert "warmup_step:2/2" in warm.stdout
     assert step_losses(warm) == step_losses(alone)
+
+
+def test_parallel_muon_computes_what_muon_computes(alone, tmp_path, tiny):
+    build = pgolf_compose.compose("baseline", added=["metrics", "parallel_muon"])
+    one = run_script(build.readable, tmp_path / "one", DATA_DIR=str(tiny))
+    assert one.exit_code == 0, one.stderr
+    assert step_losses(one) == step_losses(alone) and scores(one) == scores(alone)
+    two = run_script(build.readable, tmp_path / "two", processes=2, DATA_DIR=str(tiny))
+    assert two.exit_code == 0, two.stderr
+    assert step_losses(two) == pytest.approx(step_losses(alone), rel=1e-5)
+
+
+@pytest.mark.parametrize("momentum, leaves_a_trace", [("reset", False), ("kept", True)])
+def test_what_warm_up_leaves_of_parallel_muon(momentum, leaves_a_trace, tmp_path, tiny):
+    build = pgolf_compose.compose(
+        "baseline",
+        added=["metrics", "parallel_muon"],
+        set=[f"parallel_muon.warmup_momentum={momentum}"],
+    )
+    cold, warm = (
+        run_script(build.readable, tmp_path / steps, DATA_DIR=str(tiny), WARMUP_STEPS=steps)
+        for steps in ("0", "2")
+    )
+    assert "warmup_step:2/2" in warm.stdout
+    assert (step_losses(warm) != step_losses(cold)) == leaves_a_trace
 
 
 def test_the_wall_clock_ends_training(measured, tmp_path, tiny):
@@ -236,6 +261,25 @@ def test_a_switch_that_disagrees_with_the_composition_stops_the_run(tree, tiny):
     assert agreed.exit_code == 0, agreed.stderr
 
 
+def test_a_mode_that_was_not_composed_stops_the_run(tmp_path, tiny):
+    build = pgolf_compose.compose(
+        "baseline", added=["coprime_loader"], set=["coprime_loader.order=deterministic"]
+    )
+    assert refused(build, tmp_path, DATA_DIR=str(tiny), LOADER_MODE="sequential") == (
+        "train_gpt.py: LOADER_MODE=sequential, but this file was composed with coprime: "
+        "recompose it\n"
+    )
+
+
+def test_more_iterations_than_polar_express_has_are_refused(tmp_path, tiny):
+    build = pgolf_compose.compose("baseline", added=["polar_express"])
+    assert refused(build, tmp_path, DATA_DIR=str(tiny), MUON_BACKEND_STEPS="6") == (
+        "train_gpt.py: MUON_BACKEND_STEPS=6 is more than Polar Express's 5 iterations\n"
+    )
+    with pytest.raises(pgolf_compose.ComposeError, match="more than the 5 iterations"):
+        pgolf_compose.compose("baseline", added=["polar_express"], set=["muon_backend_steps=6"])
+
+
 def test_a_checkpoint_must_name_every_parameter(tmp_path, tiny):
     import numpy as np
 
@@ -247,6 +291,42 @@ def test_a_checkpoint_must_name_every_parameter(tmp_path, tiny):
     assert refused(build, tmp_path, DATA_DIR=str(tiny)) == (
         "train_gpt.py: no checkpoint at (empty) (INIT_CHECKPOINT)\n"
     )
+
+
+def test_a_checkpoint_may_spell_names_as_public_scripts_do(tmp_path):
+    import numpy as np
+
+    added = ["init_from_checkpoint", "smear_gate", "bigram_hash"]
+    script = as_module(pgolf_compose.compose("baseline", added=added))
+    small = {"num_layers": 3, "model_dim": 32, "num_heads": 4, "num_kv_heads": 2}
+    h = hyperparameters(script, **small, init_checkpoint=str(tmp_path / "some.npz"))
+    ours = {name: t.numpy() for name, t in script.GPT(h).state_dict().items()}
+    public = {
+        "bigram_hash.table.weight": ours["bigram.embed.weight"],
+        "bigram_hash.proj.weight": ours["bigram.proj.weight"],
+        "bigram.scale": ours["bigram.scale"],
+        "smeargate.gate": ours["smear.gate"],
+    }
+    for bank, kinds in {
+        "qo_bank": ["attn.c_q", "attn.proj"],
+        "kv_bank": ["attn.c_k", "attn.c_v"],
+        "mlp_up_bank": ["mlp.fc"],
+        "mlp_down_bank": ["mlp.proj"],
+    }.items():
+        public[bank] = np.stack(
+            [ours[f"blocks.{n}.{kind}.weight"] for kind in kinds for n in range(3)]
+        )
+    rest = {
+        name: t
+        for name, t in ours.items()
+        if not name.startswith(("bigram", "smear")) and "attn.c_" not in name
+        if not name.endswith(("attn.proj.weight", "mlp.fc.weight", "mlp.proj.weight"))
+    }
+    np.savez(h.init_checkpoint, **public, **rest)
+    model = script.GPT(h)
+    script.load_checkpoint(h, model)
+    for name, t in model.state_dict().items():
+        assert np.array_equal(t.numpy(), ours[name]), name
 
 
 def test_smoke_goes_through_every_stage(tree, cli, monkeypatch):

@@ -5,6 +5,7 @@ from pgolf_compose import Hyperparameter, Technique, choice
 technique = Technique(
     __name__,
     source="GPT-J; PR #1412; two lanes from PR #1204",
+    switch="PARALLEL_RESIDUAL",
     after=("depth_recurrence",),
     hyperparameters=(
         choice(

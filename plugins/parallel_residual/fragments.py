@@ -69,8 +69,8 @@ if lane is not None:
 if lane is not None:
     x, lane = x.unbind()
 # @endif
-if lane is None and layer >= self.h.parallel_residual_start:
-    lane = x  # the stream parts
+if lane is None and step >= 0 and layer >= self.h.parallel_residual_start:
+    lane = x  # the stream parts; in the encoder it never does
 if lane is None:
     x = self.blocks[layer](x, x0, cos, sin, mlp)
 else:

@@ -30,9 +30,8 @@ def evaluate_score_first(
     # @endif
     chunks: dict[int, list[int]] = {}
     for start in window_starts(h, validation):
-        # a window at the end may be short
-        first_scored = min(start + (T - h.eval_stride if start else 0), len(tokens) - 2)
-        chunks.setdefault(first_scored // h.ttt_chunk_tokens, []).append(start)
+        first = first_scored(h, validation, start)
+        chunks.setdefault(first // h.ttt_chunk_tokens, []).append(start)
     last = max(chunks)
     rows = h.ttt_chunk_tokens // T  # sequences of a chunk
     rows = range(rows * h.rank // h.world_size, rows * (h.rank + 1) // h.world_size)

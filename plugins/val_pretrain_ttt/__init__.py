@@ -78,8 +78,6 @@ technique = Technique(
             settled=True,
             env="TTT_MLP_ONLY",
         ),
-        Hyperparameter(
-            "compile", False, "updates run compiled, PR #1539", settled=True, env="TTT_COMPILE"
-        ),
+        Hyperparameter("compile", False, "updates run compiled, PR #1539", settled=True),
     ),
 )

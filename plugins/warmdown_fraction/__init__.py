@@ -7,7 +7,21 @@ technique = Technique(
     env_prefix="",
     source="PR #1218",
     hyperparameters=(
-        Hyperparameter("warmdown_frac", 0.667, "of training", minimum=0, maximum=1),
-        Hyperparameter("min_lr", 0.0, "of each rate is left at the end", minimum=0, maximum=1),
+        Hyperparameter(
+            "warmdown_frac",
+            0.667,
+            "of training",
+            minimum=0,
+            maximum=1,
+            env="WARMDOWN_FRAC WARMDOWN_FRACTION",
+        ),
+        Hyperparameter(
+            "min_lr",
+            0.0,
+            "of each rate is left at the end",
+            minimum=0,
+            maximum=1,
+            env="MIN_LR LR_FLOOR",
+        ),
     ),
 )

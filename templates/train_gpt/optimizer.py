@@ -6,13 +6,18 @@
 # @part muon.orthogonalize
 def orthogonalize(G: Tensor, steps: int) -> Tensor:
     """Drive each matrix's singular values towards 1: Newton-Schulz, quintic (Muon, Jordan 2024)."""
-    X = G / (G.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    tall = X.size(-2) > X.size(-1)
-    if tall:
-        X = X.mT
-    for _ in range(steps):
+    tall = G.size(-2) > G.size(-1)
+    X = G.mT if tall else G
+    # @scope X (n, r, c), no row longer than there are columns: rewrite X
+    # @slot muon.oriented
+    X = X / (X.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    # @scope steps; assign coefficients, one (a, b, c) of each iteration
+    # @part muon.coefficients
+    coefficients = [(3.4445, -4.7750, 2.0315)] * steps
+    # @endpart
+    for a, b, c in coefficients:
         A = X @ X.mT
-        X = 3.4445 * X + (-4.7750 * A + 2.0315 * A @ A) @ X
+        X = a * X + (b * A + c * A @ A) @ X
     return X.mT if tall else X
 
 
@@ -20,10 +25,7 @@ def orthogonalize(G: Tensor, steps: int) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, then each matrix's update orthogonalised.
-
-    Process r of W computes matrices r, r + W, ...; one all-reduce hands every update round.
-    """
+    """Nesterov momentum, then each matrix's update orthogonalised."""
 
     def __init__(self, h: Hyperparameters, params: list[nn.Parameter], lr: float, momentum: float):
         defaults = {"lr": lr, "momentum": momentum}
@@ -36,46 +38,59 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self) -> None:
-        h = self.h
         for group in self.param_groups:
-            params, lr = group["params"], group["lr"]
-            sizes = [p.numel() for p in params]
-            flat = torch.zeros(sum(sizes), device=h.device, dtype=self.dtype)
-            updates = [u.view_as(p) for u, p in zip(flat.split(sizes), params, strict=True)]
-            # matrices of one shape go through the iteration together
-            shapes = {}
-            for p, update in list(zip(params, updates, strict=True))[h.rank :: h.world_size]:
-                if p.grad is not None:
-                    shapes.setdefault(p.shape, []).append((p, update))
-            for shape, members in shapes.items():
-                U = torch.stack([self.nesterov(p, group["momentum"]) for p, _ in members])
-                # @scope self, h, group, shape (r, c), U (n, r, c) float32: rewrite U
-                # @slot muon.update
-                U = self.orthogonalize(U.to(self.dtype), h.muon_backend_steps)
-                U = U * max(1, shape[0] / shape[1]) ** 0.5
-                for u, (_, update) in zip(U, members, strict=True):
-                    update.copy_(u)
-            if h.world_size > 1:
-                dist.all_reduce(flat)
-            for p, update in zip(params, updates, strict=True):
-                # @scope self, h, group, p, update (r, c), lr: rewrite p
+            lr = group["lr"]
+            for p, update in self.updates(group):
+                # @scope self, group, p, update (r, c), lr: rewrite p
                 # @part muon.apply
                 p.add_(update.to(p.dtype), alpha=-lr)
                 # @endpart
 
-    def nesterov(self, p: nn.Parameter, momentum: float) -> Tensor:
+    # @scope the class body; offers updates(group), which yields (parameter, update) of all of it
+    # @part muon.updates
+    def updates(self, group: dict) -> Iterator[tuple[nn.Parameter, Tensor]]:
+        """Process r of W computes matrices r, r + W, ...; one all-reduce hands them round."""
+        h, params = self.h, group["params"]
+        sizes = [p.numel() for p in params]
+        flat = torch.zeros(sum(sizes), device=h.device, dtype=self.dtype)
+        updates = [u.view_as(p) for u, p in zip(flat.split(sizes), params, strict=True)]
+        # matrices of one shape go through the iteration together
+        shapes = {}
+        for p, update in list(zip(params, updates, strict=True))[h.rank :: h.world_size]:
+            if p.grad is not None:
+                shapes.setdefault(p.shape, []).append((p, update))
+        for members in shapes.values():
+            U = [self.nesterov(self.state[p], p.grad, group["momentum"]) for p, _ in members]
+            for u, (_, update) in zip(self.direction(torch.stack(U)), members, strict=True):
+                update.copy_(u)
+        if h.world_size > 1:
+            dist.all_reduce(flat)
+        yield from zip(params, updates, strict=True)
+
+    # @endpart
+
+    def nesterov(self, state: dict, grad: Tensor, momentum: float) -> Tensor:
         """The gradient looked up one momentum step ahead; advances the running average."""
-        state = self.state[p]
         if "momentum_buffer" not in state:
-            state["momentum_buffer"] = torch.zeros_like(p.grad)
-        average = state["momentum_buffer"].mul_(momentum).add_(p.grad)
-        return p.grad.add(average, alpha=momentum)
+            state["momentum_buffer"] = torch.zeros_like(grad)
+        average = state["momentum_buffer"].mul_(momentum).add_(grad)
+        return grad.add(average, alpha=momentum)
+
+    def direction(self, U: Tensor) -> Tensor:
+        """Updates of matrices of one shape (n, r, c), orthogonalised."""
+        h = self.h
+        # @scope self, h, U (n, r, c) float32: rewrite U
+        # @slot muon.update
+        U = self.orthogonalize(U.to(self.dtype), h.muon_backend_steps)
+        return U * max(1, U.size(-2) / U.size(-1)) ** 0.5
 
 
 def make_optimizers(h: Hyperparameters, model: GPT) -> list[torch.optim.Optimizer]:
     """Adam for embeddings, an untied head and scalars, Muon for matrices, each at its own rate."""
     groups = {"embedding": [], "head": [], "matrix": [], "scalar": []}
     kinds = parameter_kinds(model)
+    # @scope h, model, kinds (name -> embedding, head, matrix or scalar): rewrite who trains what
+    # @slot optimizer.kinds
     for name, p in model.named_parameters():
         groups[kinds[name]].append(p)
     # @scope h, model, kinds, groups (kind -> parameters): move them

@@ -55,8 +55,6 @@ def muon_momentum(h: Hyperparameters, step: int) -> float:
 
 def average_gradients(h: Hyperparameters, model: GPT) -> None:
     """The mean over processes, one all-reduce per type."""
-    # @scope h, model with gradients of this process's micro-batches: average them in place
-    # @part train.average_gradients
     if h.world_size > 1:
         grads = [p.grad for p in model.parameters() if p.grad is not None]
         for dtype in dict.fromkeys(grad.dtype for grad in grads):
@@ -66,7 +64,6 @@ def average_gradients(h: Hyperparameters, model: GPT) -> None:
             flat /= h.world_size
             for grad, mean in zip(same, flat.split([g.numel() for g in same]), strict=True):
                 grad.copy_(mean.view_as(grad))
-    # @endpart
 
 
 def backward(h: Hyperparameters, model: GPT, forward, loader: Loader) -> Tensor:
@@ -81,7 +78,10 @@ def backward(h: Hyperparameters, model: GPT, forward, loader: Loader) -> Tensor:
         # @slot train.micro
         (loss / h.grad_accum_steps).backward()
         total += loss.detach() / h.grad_accum_steps
+    # @scope h, model with gradients of this process's micro-batches: average them in place
+    # @part train.average_gradients
     average_gradients(h, model)
+    # @endpart
     return total
 
 
@@ -102,8 +102,11 @@ def latest(h: Hyperparameters, elapsed: float) -> float:
 
 
 def update(optimizers: list[torch.optim.Optimizer]) -> None:
+    # @scope optimizers, with gradients as they were averaged: step all of them
+    # @part train.update
     for optimizer in optimizers:
         optimizer.step()
+    # @endpart
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=True)
 

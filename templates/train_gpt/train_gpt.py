@@ -10,6 +10,7 @@ import random
 import sys
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 # @scope packages that the run needs installed; sorted, and dropped where nothing uses them
