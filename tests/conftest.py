@@ -1,20 +1,30 @@
 """What the tests share: file trees, the command line, composed scripts as modules."""
 
+import functools
+import hashlib
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import types
 from pathlib import Path
 
+import black
 import numpy as np
 import pytest
+import python_minifier
 import torch
 from click.testing import CliRunner
+from runs import Starter
 
 import pgolf_compose
+from pgolf_compose.build import Build, resolve_recipe
 from pgolf_compose.cli import main
+from pgolf_compose.render import checked
+from pgolf_compose.resolve import Changes
+from pgolf_compose.script import drop_unused
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"  # captured numbers; the suite passes without them
@@ -86,6 +96,38 @@ def as_module(build) -> types.SimpleNamespace:
     return module
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_text_is_formatted_once(tmp_path_factory):
+    """black and python-minifier take longest: all workers share what they made of a text."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((black, "format_str"), (python_minifier, "minify")):
+            patch.setattr(module, name, kept(getattr(module, name), folder))
+        yield
+
+
+def kept(function, folder: Path):
+    """The function, called once for each text and options."""
+
+    def found(text, **options):
+        key = hashlib.sha256(f"{function.__name__} {options!r} {text}".encode()).hexdigest()
+        file = folder / f"{key}.txt"
+        if not file.exists():
+            own = file.with_suffix(f".{os.getpid()}")
+            own.write_bytes(function(text, **options).encode())
+            own.replace(file)  # in one step: another worker may look
+        return file.read_bytes().decode()
+
+    return found
+
+
+def unformatted(recipe: str | Path, *, set=(), added=(), removed=()) -> Build:
+    """What `compose` makes but for black, which takes longer than the rest: a run is the same."""
+    library, composition = resolve_recipe(recipe, Changes(set, added, removed))
+    return Build(library, composition, drop_unused(checked(composition)))
+
+
 @pytest.fixture(scope="session")
 def baseline():
     return pgolf_compose.compose("baseline")
@@ -118,6 +160,19 @@ def tiny(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def short(tiny, tmp_path_factory) -> Path:
+    """The tiny dataset with 4,097 tokens to validate on."""
+    folder = tmp_path_factory.mktemp("data") / "short"
+    shutil.copytree(tiny, folder)
+    [shard] = folder.glob("datasets/*/fineweb_val_*.bin")
+    header = np.fromfile(shard, "<i4", 256)
+    tokens = np.fromfile(shard, "<u2", 4097, offset=1024)
+    header[2] = len(tokens)
+    shard.write_bytes(header.tobytes() + tokens.tobytes())
+    return folder
+
+
 SMALL = {
     "NUM_LAYERS": "3",
     "MODEL_DIM": "32",
@@ -139,27 +194,42 @@ SMALL = {
 }
 
 
+@functools.cache
+def starter() -> Starter:
+    """This worker's. torch's optimizers import torch._dynamo, which takes as long as torch."""
+    return Starter("numpy", "sentencepiece", "torch", "torch._dynamo")
+
+
+def pytest_sessionfinish():
+    if starter.cache_info().currsize:
+        starter().stop()
+
+
 def run_script(
-    code: str | bytes, folder: Path, *, processes: int = 1, **env
+    code: str | bytes, folder: Path, *, processes: int = 1, as_users_do: bool = False, **env
 ) -> types.SimpleNamespace:
     """Run a script in a folder of its own; its streams, exit code and metrics.
 
-    A variable of None is taken out of the environment.
+    A variable of None is taken out of the environment. One process is forked from one that has
+    imported torch already, unless it is to start `as_users_do`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / "train_gpt.py"
     script.write_bytes(code.encode() if isinstance(code, str) else code)
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
     environment = {**os.environ, **SMALL, "METRICS_PATH": "metrics.jsonl", **env}
-    command = [sys.executable, *(torchrun if processes > 1 else []), "train_gpt.py"]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={k: v for k, v in environment.items() if v is not None},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    environment = {k: v for k, v in environment.items() if v is not None}
+    if processes == 1 and not as_users_do and sys.platform == "linux":
+        done = starter().run(script, environment, timeout=300)
+    else:
+        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+        done = subprocess.run(
+            [sys.executable, *(torchrun if processes > 1 else []), script.name],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
     metrics = folder / "metrics.jsonl"
     lines = metrics.read_text().splitlines() if metrics.exists() else []
     events = [json.loads(line) for line in lines]

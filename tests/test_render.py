@@ -359,10 +359,10 @@ def test_a_hyperparameter_line_comes_from_the_line_that_declares_it(name):
             source = origin.file.path.read_text().split("\n")
             declared = " ".join(source[origin.line - 1 : origin.line + 1])
             attribute = line.split()[0]
-            if "settled=True" in line:  # a technique's switch: its declaration is the file's
+            if origin.line == 1:  # a technique's switch: its declaration is the file's
                 assert any(f'switch="{attribute.upper()}' in one for one in source)
                 continue
-            [name] = re.findall(r'Hyperparameter\(\s*"(\w+)"', declared)[:1]
+            [name] = re.findall(r'(?:Hyperparameter|choice)\(\s*"(\w+)"', declared)[:1]
             assert attribute.endswith(name)
 
 

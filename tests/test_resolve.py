@@ -331,3 +331,19 @@ def test_a_condition_asks_for_the_technique_s_own_choices(message):
         "mine/a/fragments.py:2: `fill main.finish if loud`: name 'loud' is not defined; "
         "it may ask for the technique's settled choices (none)"
     )
+
+
+def test_techniques_without_a_prefix_may_each_have_a_choice_of_one_name(tree):
+    import pgolf_compose
+
+    declared = """env_prefix="", misfit=lambda values: values["{0}_form"] * (values["{0}_form"] == "b"),
+    hyperparameters=(choice("form", {{"a": "one", "b": "no"}}, "of it"),)"""
+    mine = {
+        name: technique(
+            f"# @fill main.finish if form == 'a'\nlog(h, '{name}')\n", declared.format(name)
+        )
+        for name in ("one", "two")
+    }
+    folder = tree({"mine": mine, "x.yaml": "plugins: [mine]\ntechniques: {one: , two: }\n"})
+    code = pgolf_compose.compose(folder / "x.yaml").script.code
+    assert 'log(h, "one")' in code and 'log(h, "two")' in code

@@ -9,6 +9,10 @@ technique = Technique(
     smoke={"EMA_DECAY": "0.5"},
     hyperparameters=(
         Hyperparameter("decay", 0.997, "of the average at each step", minimum=0, maximum=1),
+        Hyperparameter(
+            "start_step", 0, "until which it is the weights themselves", "steps", minimum=0
+        ),
+        Hyperparameter("score", True, "the average is scored before it is quantised", settled=True),
     ),
     conflicts={"swa": "each puts its own average in place of the final weights"},
 )

@@ -4,8 +4,9 @@ average = {name: t.detach().float().clone() for name, t in model.state_dict().it
 
 # @fill train.after_step
 with torch.no_grad():
+    decay = h.ema_decay if step > h.ema_start_step else 0.0
     for name, t in model.state_dict().items():
-        average[name].mul_(h.ema_decay).add_(t.float(), alpha=1 - h.ema_decay)
+        average[name].mul_(decay).add_(t.float(), alpha=1 - decay)
 
 
 # @fill weights.final
@@ -14,4 +15,6 @@ weights = model.state_dict()
 model.load_state_dict({name: t.to(weights[name].dtype) for name, t in average.items()})
 # @scope h, model, with averaged weights, forward, validation
 # @slot weights.averaged
+# @if score
 score(h, "pre-quantization post-ema", evaluate, model, forward, validation)
+# @endif

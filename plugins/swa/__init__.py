@@ -12,6 +12,7 @@ technique = Technique(
             "start_frac", 0.5, "rates below this share of their peak", minimum=0, maximum=1
         ),
         Hyperparameter("every", 50, "steps between checkpoints", unit="steps", minimum=1),
+        Hyperparameter("score", True, "the mean is scored before it is quantised", settled=True),
     ),
     conflicts={"ema": "each puts its own average in place of the final weights"},
 )

@@ -18,4 +18,6 @@ if checkpoints > 1:
     model.load_state_dict({n: (t / checkpoints).to(weights[n].dtype) for n, t in total.items()})
     # @scope h, model, with averaged weights, forward, validation
     # @slot weights.averaged
+    # @if score
     score(h, "pre-quantization post-swa", evaluate, model, forward, validation)
+    # @endif

@@ -17,6 +17,8 @@ class CastedLinear(nn.Linear):
     def __init__(self, inputs: int, outputs: int, zero_init: bool = False):
         super().__init__(inputs, outputs, bias=False)
         self.zero_init = zero_init
+        # @scope self, inputs, outputs
+        # @slot linear.init
 
     def forward(self, x: Tensor) -> Tensor:
         w = self.weight.to(x.dtype)
@@ -38,9 +40,12 @@ def rotary_tables(h: Hyperparameters, T: int) -> tuple[Tensor, Tensor]:
     # @part rotary.dims
     d = h.model_dim // h.num_heads
     # @endpart
-    frequency = h.rope_base ** (-torch.arange(0, d, 2, dtype=torch.float32) / d)
+    base, rounded = h.rope_base, h.rope_bf16_tables and h.precision == "bf16"
+    # @scope h, T, d, base, rounded (positions and frequencies, to bfloat16): rewrite base, rounded
+    # @slot rotary.base
+    frequency = base ** (-torch.arange(0, d, 2, dtype=torch.float32) / d)
     position = torch.arange(T, dtype=torch.float32)
-    if h.rope_bf16_tables and h.precision == "bf16":
+    if rounded:
         # positions above 256 collapse onto their neighbours: the public baseline ran like this
         frequency, position = frequency.bfloat16().float(), position.bfloat16().float()
     angle = torch.outer(position, frequency)[:, None]
@@ -145,15 +150,28 @@ class Block(nn.Module):
         # @slot block.norm
         return x
 
-    def forward(self, x: Tensor, x0: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def mix(self, x: Tensor, x0: Tensor) -> Tensor:
+        """The stream and the first hidden state, each in its learned share."""
         of_x, of_x0 = self.resid_mix.to(x.dtype).unbind()
         x = of_x * x + of_x0 * x0
         # @scope self, x and x0 (B, T, D): rewrite x
         # @slot block.input
-        # @scope self, x and x0 (B, T, D), cos, sin: rewrite x
+        return x
+
+    def attend(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """What attention, having read x, adds to a stream."""
+        return self.attn_scale.to(x.dtype) * self.attn(self.norm(x), cos, sin)
+
+    def feed(self, x: Tensor, mlp: MLP | None = None) -> Tensor:
+        """What the MLP, its own unless another is given, adds to a stream, having read x."""
+        return self.mlp_scale.to(x.dtype) * (mlp or self.mlp)(self.norm(x))
+
+    def forward(self, x: Tensor, x0: Tensor, cos: Tensor, sin: Tensor, mlp=None) -> Tensor:
+        x = self.mix(x, x0)
+        # @scope self, x and x0 (B, T, D), cos, sin, mlp (another than its own, or None): rewrite x
         # @part block.residual
-        x = x + self.attn_scale.to(x.dtype) * self.attn(self.norm(x), cos, sin)
-        x = x + self.mlp_scale.to(x.dtype) * self.mlp(self.norm(x))
+        x = x + self.attend(x, cos, sin)
+        x = x + self.feed(x, mlp)
         # @endpart
         return x
 
@@ -165,6 +183,8 @@ class GPT(nn.Module):
         super().__init__()
         self.h = h
         self.tok_emb = nn.Embedding(h.vocab_size, h.model_dim)
+        # @scope self, h; nothing but the token embedding is there
+        # @slot embed.init
         # @scope self, h; the skips are counted next, from self.plan()
         # @slot layers.init
         self.skip_weights = nn.Parameter(torch.ones(min(map(len, self.plan())), h.model_dim))
@@ -173,12 +193,15 @@ class GPT(nn.Module):
         self.blocks = nn.ModuleList([Block(h, layer) for layer in range(h.num_layers)])
         if not h.tie_embeddings:
             self.lm_head = CastedLinear(h.model_dim, h.vocab_size, zero_init=True)
+        # @scope self, h; blocks and head are there
+        # @slot head.init
         # made here, once: a compiler that fused them into the model would round them differently
+        # @scope self, h; register the rotary tables that rotary.of_length reads as buffers
+        # @part rotary.buffers
         longest = max(h.train_seq_len, h.eval_seq_len)
         for name, table in zip(("cos", "sin"), rotary_tables(h, longest), strict=True):
             self.register_buffer(name, table, persistent=False)
-        # @scope self, h
-        # @slot embed.init
+        # @endpart
         self.init_weights()
 
     @torch.no_grad()
@@ -214,26 +237,37 @@ class GPT(nn.Module):
         x = self.tok_emb(ids)
         # @scope self, ids (B, T), x (B, T, D): rewrite x
         # @slot embed.tokens
+        # @scope self, ids (B, T), x (B, T, D): add to x what else is embedded, or rewrite the sum
+        # @slot embed.added
         x = rms_norm(x)
         # @scope self, ids (B, T), x (B, T, D): rewrite x, which is x0 from here on
         # @slot embed.normed
+        # @scope self, ids (B, T), x (B, T, D); assign cos, sin (T, 1, d / 2) in the type of x
+        # @part rotary.of_length
         cos, sin = (table[: ids.size(1)].to(x.dtype) for table in (self.cos, self.sin))
+        # @endpart
         skip_weights = self.skip_weights.to(x.dtype).unbind()
         # @scope self, x (B, T, D), skip_weights, one (D,) of each skip: what all layers read
         # @slot layers.start
         x0, skips = x, []
         encoder, decoder = self.plan()
         for position, layer in enumerate(encoder + decoder):
-            step = position - len(encoder)  # of the decoder; negative in the encoder
-            if step >= 0 and skips:
+            step = row = position - len(encoder)  # of the decoder; negative in the encoder
+            # @scope self, x (B, T, D), skip_weights, step, row: rewrite x, or row, the weights' row
+            # @slot layers.before_skip
+            if 0 <= row < len(skip_weights) and skips:
                 skip = skips.pop()
-                # @scope self, x and skip (B, T, D), step: rewrite x
+                # @scope self, x and skip (B, T, D), row: rewrite x
                 # @part layers.skip
-                x = x + skip_weights[step] * skip
+                x = x + skip_weights[row] * skip
                 # @endpart
-            # @scope self, x and x0 (B, T, D), layer, position, step: rewrite x
+            mlp = None
+            # @scope self, x and x0 (B, T, D), layer, position, step: rewrite x; assign mlp, another
             # @slot layers.before_block
-            x = self.blocks[layer](x, x0, cos, sin)
+            # @scope self, x and x0 (B, T, D), layer, step, cos, sin, mlp: rewrite x
+            # @part layers.block
+            x = self.blocks[layer](x, x0, cos, sin, mlp)
+            # @endpart
             # @scope self, x and x0 (B, T, D), layer, position, step: rewrite x
             # @slot layers.after_block
             if step < 0:
@@ -257,9 +291,8 @@ class GPT(nn.Module):
         # @endpart
         return logits
 
-    def forward(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Loss of each token, nats (B, T)."""
-        logits = self.head(self.trunk(ids))
+    def token_losses(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Loss of each token, nats (B, T), from logits (B, T, V)."""
         # @scope self, logits (B, T, V), targets (B, T); assign loss (B, T), nats
         # @part loss.tokens
         loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
@@ -268,6 +301,10 @@ class GPT(nn.Module):
         # @scope self, logits (B, T, V), targets and loss (B, T): rewrite loss; mind self.training
         # @slot loss.terms
         return loss
+
+    def forward(self, ids: Tensor, targets: Tensor) -> Tensor:
+        """Loss of each token, nats (B, T)."""
+        return self.token_losses(self.head(self.trunk(ids)), targets)
 
 
 def make_model(h: Hyperparameters) -> GPT:
