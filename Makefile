@@ -4,7 +4,7 @@ BIN := .venv/bin
 # a torch that is reused may come with pytest plugins that are no concern of these tests
 PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest -p xdist -q -n auto --dist worksteal
 
-.PHONY: demo test test-all lint benchmark clean
+.PHONY: demo test test-all recipes lint benchmark clean
 
 ## compose a recipe and train it on this machine, on English text that Python brings along
 demo: .venv/ready
@@ -18,6 +18,10 @@ test: .venv/ready
 ## the same, and every exhaustive sweep
 test-all: .venv/ready
 	$(PYTEST) -m ''
+
+## write recipes/README.md and tests/recipes.lock anew
+recipes: .venv/ready
+	$(BIN)/python tests/recipe_index.py
 
 lint: .venv/ready
 	$(BIN)/ruff check .

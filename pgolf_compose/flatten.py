@@ -44,6 +44,7 @@ def flattened(composition: Composition, plugins: Sequence[str] | None = None) ->
         for one in composition.techniques
     }
     data["settings"] = {key: setting.value for key, setting in recipe.settings.items()}
-    data["submission"] = dict(recipe.submission)
+    # a published score is the recipe's own: this may be a changed copy
+    data["submission"] = {k: v for k, v in recipe.submission.items() if k != "val_bpb"}
     kept = {key: value for key, value in data.items() if value}
     return yaml.dump(kept, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)

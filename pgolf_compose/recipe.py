@@ -14,7 +14,7 @@ __all__ = ["Recipe", "Setting", "bundled_recipes", "find_recipe", "read_recipe"]
 RECIPES = ROOT / "recipes"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 DATA_SETTINGS = ("vocab_size", "data_path", "tokenizer_path")  # what a dataset sets
-SUBMISSION = ("name", "pr", "author", "github_id", "blurb", "date", "seeds")
+SUBMISSION = ("name", "pr", "val_bpb", "author", "github_id", "blurb", "date", "seeds")
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,10 @@ def find_recipe(
             raise ComposeError(f"there is no recipe file {word}.{near}", where)
         return path
     bundled = bundled_recipes()
-    if word in bundled:
-        return bundled[word]
-    if request := re.fullmatch(r"(?:pr|#)(\d+)", word):
+    request = re.fullmatch(r"(?:pr|#)(\d+)", word)
+    if (name := f"pr{request[1]}" if request else word) in bundled:
+        return bundled[name]
+    if request:
         found = [path for path in bundled.values() if pull_request(path) == int(request[1])]
     else:
         found = [path for name, path in bundled.items() if word and name.startswith(word)]

@@ -469,12 +469,12 @@ def number(value: float) -> str:
 
 
 def declaration_lines(source: str) -> dict[str, int]:
-    """The line on which each `Hyperparameter("name", ...)` begins."""
+    """The line on which each `Hyperparameter("name", ...)` or `choice("name", ...)` begins."""
     calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
     return {
         call.args[0].value: call.lineno
         for call in calls
-        if getattr(call.func, "id", "") == "Hyperparameter"
+        if getattr(call.func, "id", "") in ("Hyperparameter", "choice")
         and call.args
         and isinstance(call.args[0], ast.Constant)
     }

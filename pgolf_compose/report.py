@@ -62,7 +62,9 @@ def idle(build: Build) -> tuple[str, ...]:
         if one.where is not None and getattr(one.where, "path", path) == path
     ]
     return tuple(
-        one.attribute for one in given if f" {one.attribute} = env(" not in build.script.code
+        one.attribute
+        for one in given
+        if not one.hyperparameter.settled and f" {one.attribute} = env(" not in build.script.code
     )
 
 

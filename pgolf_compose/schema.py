@@ -23,6 +23,7 @@ class Submission(Strict):
 
     name: str = ""
     pr: int | None = Field(None, description="number of the pull request")
+    val_bpb: float | None = Field(None, description="the score that was published for it")
     author: str = ""
     github_id: str = ""
     blurb: str = ""
@@ -52,6 +53,7 @@ WANTED = {
     "dict_type": "`key: value` lines",
     "model_type": "`key: value` lines",
     "int_type": "a whole number",
+    "float_type": "a number",
 }
 
 

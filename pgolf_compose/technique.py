@@ -163,8 +163,10 @@ class Declared:
         return self.name.upper() if self.env_prefix is None else self.env_prefix
 
     def attribute(self, hyperparameter: Hyperparameter) -> str:
-        """The script's name for it, as in `h.xsa_last_n`."""
-        return "_".join(filter(None, [self.prefix.lower(), hyperparameter.name]))
+        """The script's name for it, as in `h.xsa_last_n`; of what is settled, for `misfit`."""
+        # a choice without a prefix would keep a word like `form` from all others
+        prefix = self.prefix or (self.name if hyperparameter.settled else "")
+        return "_".join(filter(None, [prefix.lower(), hyperparameter.name]))
 
     def env(self, hyperparameter: Hyperparameter) -> str:
         """The environment's name for it, as in `XSA_LAST_N`; empty where it does not read it."""

@@ -21,7 +21,7 @@ SHARED = ROOT.parent / "shared"  # captured numbers; the suite passes without th
 
 INIT = '''"""{summary}"""
 
-from pgolf_compose import Hyperparameter, Technique
+from pgolf_compose import Hyperparameter, Technique, choice
 
 technique = Technique(__name__{declared})
 '''

@@ -15,6 +15,7 @@ TRACES = [
     "baseline",
     "2026-04-05_SP8192_GPTQ-Embeddings_SDClip_Loop45x2",
     "quant/2026-04-05_SP8192_GPTQ-Embeddings_SDClip_Loop45x2",
+    "2026-04-06_SP8192_QK5_LegalTTT_1.0828",
     "2026-04-09_SP8192_3LayerRecur_ParResid_QK525_LegalTTT",
     "quant/2026-04-09_SP8192_3LayerRecur_ParResid_QK525_LegalTTT",
 ]

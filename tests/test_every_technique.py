@@ -65,9 +65,19 @@ def test_the_techniques_it_names_exist(name):
     assert {*one.requires, *one.conflicts, *one.after, *one.before} <= set(TECHNIQUES)
 
 
-def test_every_hyperparameter_of_it_is_read(build, name):
-    for one in TECHNIQUES[name].hyperparameters:
-        assert f"{TECHNIQUES[name].attribute(one)} = env(" in build.script.code
+def test_every_hyperparameter_of_it_is_read_under_some_choice(build, name):
+    one, code = TECHNIQUES[name], build.script.code
+    for settled in (each for each in one.hyperparameters if each.settled):
+        for option in settled.choices or ("true", "false"):
+            if option not in (settled.default, str(settled.default).lower()):
+                choice = f"{name}.{settled.name}={option}"
+                other = pgolf_compose.compose(
+                    "baseline", added=with_needs(name), set=[choice], allow_noncompliant=True
+                )
+                assert other.script.tree != build.script.tree, f"{choice} changes nothing"
+                code += other.script.code
+    for each in (each for each in one.hyperparameters if not each.settled):
+        assert f"{one.attribute(each)} = env(" in code
 
 
 def test_the_composed_script_is_lint_clean(build, tmp_path):
@@ -111,6 +121,8 @@ SMALL_MODEL = {
     "rope_train_seq_len": 16,
     "loop_start": 1,
     "loop_end": 1,
+    "recur_layers": (1,),
+    "repeat_untie_mlp_layers": (1,),
 }
 
 
@@ -151,12 +163,20 @@ def goes_through(names: list[str], folder, data, **env) -> list[float]:
         "ROPE_TRAIN_SEQ_LEN": "16",
         "EVAL_STRIDE": "16",
         "TTT_CHUNK_TOKENS": "1024",
+        "TTT_CHUNK_SIZE": "16",
         "EMA_DECAY": "0.5",
         "SWA_EVERY": "1",
         "SWA_START_FRAC": "1",
         "LOOP_START": "1",
         "LOOP_END": "1",
+        "RECUR_LAYERS": "1",
+        "RECUR_START_STEP": "1",
+        "REPEAT_UNTIE_MLP_LAYERS": "1",
         "GPTQ_CALIBRATION_BATCHES": "8",
+        "GPTQ_CALIB_SEQS": "16",
+        "N_INT6_LAYERS": "4",
+        "CLIP_SEARCH_LEAST_CLIP": "0",
+        "MAGNITUDE_PRUNING_ABOVE_NUMEL": "1000",
         **env,
     }
     build = composed(list(dict.fromkeys([*names, "metrics"])))

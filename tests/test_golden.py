@@ -1,8 +1,10 @@
 """Techniques against numbers: those captured from public scripts, and our own small ones."""
 
+import ast
 import functools
 import math
 import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,6 +23,34 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 import pgolf_compose
 
 CPU = torch.device("cpu")
+
+# each technique's captured vectors; recipes/README.md takes a recipe's level from here
+VECTORS = {
+    "bigram_hash": ["bigram_hash"],
+    "brotli_codec": ["byte_shuffle"],
+    "clip_search": ["quant_int6_int5_rows"],
+    "depth_recurrence": ["depth_loop"],
+    "ema": ["ema"],
+    "gated_skips": ["depth_loop"],
+    "gptq": ["gptq_sdclip"],
+    "half_precision_rest": ["quant_mixed_int5_int6"],
+    "leaky_relu_squared": ["mlp_leaky_relu2"],
+    "ln_scale": ["block_parallel", "block_sequential"],
+    "muon_row_normalize": ["muon_rownorm_wd"],
+    "ntk_rope": ["rope_ntk"],
+    "parallel_residual": ["block_parallel", "parallel_lanes_frontier"],
+    "partial_rope": ["attn_qkgain_xsa_partialrope", "rope_no_ntk", "rope_partial"],
+    "row_max": ["quant_int6_int5_rows", "quant_mixed_int5_int6"],
+    "score_first_ttt": ["ttt_score_first"],
+    "sdclip": ["gptq_sdclip"],
+    "sliding_window_eval": ["sliding_modern"],
+    "smear_gate": ["smear_plain"],
+    "star_relu": ["mlp_star_relu2_pr277"],
+    "swa": ["swa"],
+    "tensor_class_bits": ["quant_mixed_int5_int6"],
+    "weight_decay": ["muon_rownorm_wd", "muon_wd_only"],
+    "xsa": ["attn_qkgain_xsa_partialrope", "xsa"],
+}
 
 # taken down when every captured number agreed
 NUMBERS = {
@@ -68,12 +98,44 @@ MODEL = (*ATTENTION, *BLOCK, *LAYERS, "sliding_window_eval", "score_first_ttt")
 ARTIFACT = ("gptq", "sdclip", "brotli_codec")
 
 
+COMPOSED = set()  # by the test that runs
+
+
+def composed(*techniques, **settings):
+    """The baseline with these techniques and `technique__name=value`, as a module."""
+    COMPOSED.update(techniques)
+    given = (f"{key.replace('__', '.')}={value}" for key, value in settings.items())
+    return cached(techniques, tuple(given))
+
+
 @functools.cache
-def composed(*words):
-    """The baseline with these techniques, and choices of them like `smear_gate.form=keep3`."""
-    choices = [word for word in words if "=" in word]
-    techniques = [word for word in words if "=" not in word]
-    return as_module(pgolf_compose.compose("baseline", added=techniques, set=choices))
+def cached(techniques, settings):
+    build = pgolf_compose.compose(
+        "baseline", set=settings, added=techniques, allow_noncompliant=True
+    )
+    return as_module(build)
+
+
+@pytest.fixture
+def golden(golden):
+    """The arrays of a captured vector; whoever reads them composes what VECTORS holds to them."""
+    read = set()
+    COMPOSED.clear()
+    yield lambda name: read.add(name) or golden(name)
+    for name in read:
+        held = {one for one, vectors in VECTORS.items() if name in vectors}
+        assert held, f"say in VECTORS which technique is held to {name}"
+        assert held <= COMPOSED, f"VECTORS says that {name} is for {held - COMPOSED}"
+
+
+def test_every_vector_of_the_table_is_read():
+    tests = [
+        node
+        for node in ast.parse(Path(__file__).read_text()).body
+        if isinstance(node, ast.FunctionDef) and "golden" in [one.arg for one in node.args.args]
+    ]
+    read = [one.value for test in tests for one in ast.walk(test) if isinstance(one, ast.Constant)]
+    assert [one for vectors in VECTORS.values() for one in vectors if one not in read] == []
 
 
 def close(found, wanted):
@@ -142,14 +204,47 @@ def test_leaky_relu_squared(golden):
     close(loaded(script.MLP(h, 0), arrays)(arrays["x"]), arrays["y"])
 
 
-@pytest.mark.parametrize("form, start", [("sequential", 4), ("parallel", 3)])
-def test_a_block_from_which_branches_run_side_by_side(golden, form, start):
-    arrays = golden(f"block_{form}")
+@pytest.mark.parametrize("name, start", [("block_sequential", 4), ("block_parallel", 3)])
+def test_a_block_from_which_branches_run_side_by_side(golden, name, start):
+    arrays = golden(name)
     script = composed(*BLOCK)
     h = hyperparameters(script, **sizes(arrays), parallel_residual_start=start)
     block = loaded(script.Block(h, arrays["layer_idx"]), arrays)
     y = block(arrays["x"], arrays["x0"], *script.rotary_tables(h, 10))
     close(y, arrays["y"])
+
+
+def test_a_layer_whose_branches_write_two_lanes(golden):
+    arrays = golden("parallel_lanes_frontier")
+    script = composed(*ATTENTION, *BLOCK, parallel_residual__form="deferred")
+    h = hyperparameters(
+        script,
+        **{"num_heads": 4, "num_kv_heads": 2, "model_dim": 32, "num_layers": 4, "mlp_mult": 2.0},
+        **{"vocab_size": 64, "rope_dims": 4},
+    )
+    model, layer = script.GPT(h), 3
+    weights = {
+        **under(arrays, "w"),
+        **{f"attn.c_{one}.weight": arrays[f"{one}_w"] for one in "qkv"},
+        **{"attn.proj.weight": arrays["out_w"], "mlp.fc.weight": arrays["up_w"]},
+        "mlp.proj.weight": arrays["down_w"],
+    }
+    gate = weights.pop("attn.attn_gate_w")
+    block = model.blocks[layer]
+    block.load_state_dict(weights)
+    model.parallel_resid_lambdas.data[layer] = arrays["resid_lambdas"]
+    model.parallel_post_lambdas.data[layer] = arrays["post_lambdas"]
+
+    def gated(_, args):  # the captured attention has a gate on each head's output
+        read = block.norm(block.mix(arrays["lane0"], arrays["x0"]))[..., :12]
+        heads = args[0].unflatten(-1, (4, -1)) * torch.sigmoid(0.5 * read @ gate.T)[..., None]
+        return (heads.flatten(-2),)
+
+    block.attn.proj.register_forward_pre_hook(gated)
+    tables = script.rotary_tables(h, 10)
+    lanes = arrays["lane0"], arrays["lane1"], arrays["x0"]
+    found = model.run_on_lanes(layer, *lanes, *tables, None)
+    close(found, (arrays["out_lane0"], arrays["out_lane1"]))
 
 
 # --- embeddings ----------------------------------------------------------------------------------
@@ -160,7 +255,7 @@ def test_a_block_from_which_branches_run_side_by_side(golden, form, start):
 )
 def test_smear_gate(golden, form, wanted):
     arrays = golden("smear_plain")
-    script = composed("smear_gate", f"smear_gate.form={form}")
+    script = composed("smear_gate", smear_gate__form=form)
     smear = script.SmearGate(hyperparameters(script, model_dim=16))
     if form == "keep5":
         close(smear.gate.detach(), arrays["init_gate_pr301"])
@@ -172,7 +267,7 @@ def test_smear_gate(golden, form, wanted):
 @pytest.mark.parametrize("hash, key", [("xor", "xor"), ("mul1009", "lin1009"), ("mul31", "lin31")])
 def test_hashed_pairs(golden, hash, key):
     arrays = golden("bigram_hash")
-    script = composed("bigram_hash", f"bigram_hash.hash={hash}")
+    script = composed("bigram_hash", bigram_hash__hash=hash)
     h = hyperparameters(script, model_dim=16, bigram_vocab_size=arrays["V"], bigram_dim=8)
     bigram = script.BigramHash(h)
     with torch.no_grad():
@@ -260,15 +355,15 @@ def test_score_first_test_time_training(golden, monkeypatch):
     )
     model.looping = True
     seen = types.SimpleNamespace(sums=[], losses=[], rates=[], weights=None)
-    score_windows = script.score_windows
+    score_windows, adapt = script.score_windows, script.adapt
 
     def scored(*args):
         seen.sums.append(score_windows(*args))
         return seen.sums[-1]
 
-    def trained(model, _, nll):
-        if model.training:
-            seen.losses.append(nll.mean().item())
+    def trained(h, stage, optimizer, loss, *rest):
+        seen.losses.append(loss.item())
+        adapt(h, stage, optimizer, loss, *rest)
 
     def stepped(optimizer, *_):
         seen.rates.append(optimizer.param_groups[0]["lr"])
@@ -276,7 +371,7 @@ def test_score_first_test_time_training(golden, monkeypatch):
 
     monkeypatch.setattr(script, "score_windows", scored)
     monkeypatch.setattr(script, "log", lambda *_: None)
-    model.register_forward_hook(trained)
+    monkeypatch.setattr(script, "adapt", trained)
     hook = register_optimizer_step_post_hook(stepped)
     try:
         found = script.evaluate_score_first(h, model, validation_of(script, arrays))
@@ -330,6 +425,14 @@ class Weights(torch.nn.Module):
 
     def put(self, tensors):
         self.load_state_dict({str(n): tensors[name] for n, name in enumerate(self.names)})
+
+    looping = False
+
+    def begin_looping(self):
+        self.looping = True
+
+    def plan(self):
+        return int(self.looping)
 
     def named(self):
         return dict(zip(self.names, self.state_dict().values(), strict=True))
@@ -392,13 +495,60 @@ def test_the_mean_of_checkpoints_is_what_training_leaves(golden, monkeypatch):
 def test_gptq_with_clips_by_deviation(golden, name, bits, sigmas, block):
     arrays = golden("gptq_sdclip")
     script, top = composed(*ARTIFACT), 2 ** (bits - 1) - 1
-    h = hyperparameters(script, matrix_clip_sigmas=sigmas, quant_unrounded_scale=False)
+    h = hyperparameters(script, matrix_clip_sigmas=sigmas)
     w, hessian = arrays["w"], arrays["H"]
     q, scale = script.quantize_rows(h, "w", w, "matrix", bits, {"w": hessian})
     assert torch.equal(scale, arrays[f"s_{name}"])
     assert torch.equal(q, arrays[f"q_{name}"])
     q = script.round_with_hessian(h, w, scale.float(), top, hessian, block)
     assert torch.equal(q.to(torch.int8), arrays[f"q_{name}"])
+
+
+def test_the_largest_weight_or_the_best_percentile_sets_a_row_s_step(golden):
+    arrays = golden("quant_int6_int5_rows")
+    row_max, searched = composed("row_max"), composed("clip_search")
+    w = arrays["w"]
+    for script, name, rows, bits in (
+        (row_max, "int6", w, 6),
+        (row_max, "int5", w, 5),
+        (row_max, "int6_366", w, 6),
+        (row_max, "vec", arrays["v"][None], 6),
+        (searched, "lite", w, 6),
+        (searched, "lite_big", 30 * w, 6),
+    ):
+        h = hyperparameters(script)
+        q, scale = script.quantize_rows(h, "w", rows, "matrix", bits, {})
+        assert q.view_as(arrays[f"q_{name}"]).equal(arrays[f"q_{name}"]), name
+        assert scale.equal(torch.as_tensor(arrays[f"s_{name}"], dtype=scale.dtype).view(-1)), name
+
+
+def stored_by(monkeypatch, script, state, kinds, **values):
+    """What the script stores of a model with this state dict, whose parameters have these kinds."""
+    h = hyperparameters(script, device=CPU, **values)
+    monkeypatch.setattr(script, "log", lambda *_: None)
+    monkeypatch.setattr(script, "parameter_kinds", lambda _: kinds)
+    return script.quantize(h, types.SimpleNamespace(state_dict=lambda: state))
+
+
+def test_each_class_of_tensors_has_its_own_width_and_rule(golden, monkeypatch):
+    arrays = golden("quant_mixed_int5_int6")
+    given, wanted = under(arrays, "in"), under(arrays, "res")
+    script = composed("row_max", "tensor_class_bits", "half_precision_rest")
+    found = stored_by(
+        monkeypatch,
+        script,
+        given,
+        {name: "matrix" if name.endswith("weight") else "scalar" for name in given},
+        **{"mlp_bits": 5, "bigram_bits": 6, "fp16_keep_name_patterns": "tok_emb,blocks.8.attn.c_k"},
+        **{"int8_keep_float_max_numel": 8192, "quant_scale_floor": True},
+        quant_unrounded_scale=True,
+    )
+    for name in given:
+        if isinstance(found[name], tuple):
+            assert found[name][0].equal(wanted[f"{name}.q"]), name
+            assert found[name][1].equal(wanted[f"{name}.scale"]), name
+        else:
+            assert found[name].dtype == wanted[name].dtype and found[name].equal(wanted[name]), name
 
 
 def test_the_bytes_that_brotli_compresses_are_dealt_apart(golden):
@@ -459,6 +609,178 @@ def test_layers_loop_in_the_middle_of_the_plan():
 
 
 @pytest.mark.parametrize(
+    "form, encoder, decoder",
+    [
+        ("repeat", [0, 1, 2, 3, 4, 5], [4, 5, 6, 7, 8, 9, 10]),
+        ("progressive", [0, 1, 2, 3, 4, 5], [4, 5, 6, 7, 8, 9, 10]),
+    ],
+)
+def test_layers_run_twice(form, encoder, decoder):
+    script = composed("depth_recurrence", depth_recurrence__form=form)
+    model = script.GPT(hyperparameters(script, num_layers=11, model_dim=64))
+    model.begin_looping()
+    assert model.plan() == (encoder, decoder)
+    assert len(model.skip_weights) == {"repeat": 5, "progressive": 7}[form]
+    model.looping = 2
+    if form == "progressive":
+        assert model.plan() == ([*encoder, 4], [5, 4, 5, 6, 7, 8, 9, 10])
+
+
+@pytest.mark.parametrize(
+    "form, values, wanted",
+    [
+        ("loop", {"enable_looping_at": 0.5}, ["enabled step:5 plan:1"]),
+        (
+            "progressive",
+            {"enable_looping_at": 0.5, "loop_phase2_at": 0.65},
+            ["enabled step:5 plan:1", "phase2 step:7 plan:2"],
+        ),
+        ("repeat", {"recur_start_step": 3}, ["enabled step:3 plan:1"]),
+    ],
+)
+def test_when_layers_begin_to_run_again(monkeypatch, form, values, wanted):
+    script = composed("depth_recurrence", depth_recurrence__form=form)
+    still = {"w": torch.zeros(1)}
+    _, lines = train_through(monkeypatch, script, still, [still] * 10, **values)
+    assert [one for one in lines if "layer_loop" in one] == [f"layer_loop:{one}" for one in wanted]
+
+
+def hidden_by_hand(model, ids, form, rows, gated):
+    """The last hidden state once more, lane by lane; step n of the decoder has row rows[n]."""
+
+    def norm(x):
+        return x / (x.square().mean(-1, keepdim=True) + torch.finfo(x.dtype).eps).sqrt()
+
+    tables = model.cos[: ids.size(1)], model.sin[: ids.size(1)]
+    x0 = norm(model.tok_emb.weight[ids])
+    lanes, skips, seen = [x0], [], []
+    encoder, decoder = model.plan()
+    for n, i in enumerate(encoder + decoder, -len(encoder)):
+        if 0 <= n < len(rows):
+            skip, gate = model.skip_weights[rows[n]] * skips.pop(), 0.5
+            if gated:
+                gate = torch.sigmoid(model.skip_gates[rows[n]])
+            first = [] if form == "merge_skipless" and lanes[1:] else [0]
+            for k in range(len(lanes)) if form == "cross" else first:
+                lanes[k] = gate * lanes[k] + (1 - gate) * skip if gated else lanes[k] + skip
+        b = model.blocks[i]
+        mlp = model.repeat_mlp[0] if i == 2 and i in seen else b.mlp
+        seen.append(i)
+        mix = functools.partial(lambda b, x: b.resid_mix[0] * x + b.resid_mix[1] * x0, b)
+        attend = functools.partial(lambda b, x: b.attn_scale * b.attn(norm(x), *tables), b)
+        feed = functools.partial(lambda b, mlp, x: b.mlp_scale * mlp(norm(x)), b, mlp)
+        x = mix(lanes[0])
+        if i < 4:
+            lanes = [x + attend(x) + feed(x + attend(x))]
+        elif form == "joint":
+            lanes = [x + attend(x) + feed(x)]
+        elif form in ("merge", "merge_skipless"):
+            lanes = [x + attend(x), lanes[-1] + feed(lanes[-1])]
+        else:
+            keep, write = model.parallel_resid_lambdas[i], model.parallel_post_lambdas[i]
+            attended, fed = attend(x), feed(lanes[-1])
+            lanes = [lanes[0], lanes[-1]]
+            if form == "deferred":
+                kept = [keep[k] * lanes[k] + write[1, k] * fed for k in (0, 1)]
+                lanes = [kept[k] + write[0, k] * attended for k in (0, 1)]
+            else:
+                lanes = [keep[0] * lanes[k] + write[0, k] * attended for k in (0, 1)]
+                fed = feed(mix(lanes[1]))
+                lanes = [keep[1] * lanes[k] + write[1, k] * fed for k in (0, 1)]
+        if n < 0:
+            skips.append(lanes[0])
+    share = model.lane_merge if "merge" in form else 0.5
+    return norm(share * lanes[0] + (1 - share) * lanes[-1])
+
+
+@pytest.mark.parametrize(
+    "form, recurrence, gated, rows",
+    [
+        ("joint", "progressive", True, [0, 1, 2, 3]),
+        ("merge", "loop", True, [0, 1, 2, 3, 4]),
+        ("merge", "repeat", False, [0, 1, 2]),
+        ("merge_skipless", "loop", True, [0, 1, 2, 3, 4]),
+        ("cross", "repeat_last_skip", True, [0, 1, 2, 2]),
+        ("cross", "loop", False, [0, 1, 2, 3, 4]),
+        ("deferred", "loop", True, [0, 1, 2, 3, 4]),
+    ],
+)
+def test_lanes_and_layers_that_run_again(form, recurrence, gated, rows):
+    script = composed(
+        *["gated_skips"][:gated],
+        "repeat_mlp",
+        "depth_recurrence",
+        "parallel_residual",
+        parallel_residual__form=form,
+        depth_recurrence__form=recurrence,
+    )
+    again = {"recur_layers": (1, 2)} if "repeat" in recurrence else {"loop_start": 1, "loop_end": 2}
+    h = hyperparameters(
+        script,
+        **{"num_layers": 6, "model_dim": 8, "num_heads": 2, "num_kv_heads": 1, "vocab_size": 16},
+        **{"parallel_residual_start": 4, "repeat_untie_mlp_layers": (2,), **again},
+    )
+    model, ids = script.GPT(h), torch.arange(10).view(2, 5)
+    model.begin_looping()
+    for n, p in enumerate(model.parameters()):
+        p.data = ramp(*p.shape, scale=0.5) + 0.3 * (p.ndim < 2) + 0.01 * n
+    found, wanted = model.trunk(ids), hidden_by_hand(model, ids, form, rows, gated)
+    close(found, wanted)
+    model(ids, ids).mean().backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+    read = {*rows} - ({4} if form == "merge_skipless" else set())  # layer 5 comes after the split
+    idle = (model.skip_weights.grad == 0).all(1).nonzero().flatten().tolist()
+    assert idle == [row for row in range(len(model.skip_weights)) if row not in read]
+
+
+@pytest.mark.parametrize(
+    "form, wanted",
+    [
+        ("merge", {"lane_merge": 0.5}),
+        ("cross", {"parallel_post_lambdas": 1.0, "parallel_resid_lambdas": 1.1**0.5}),
+        ("deferred", {"parallel_post_lambdas": 1.0, "parallel_resid_lambdas": 1.1}),
+    ],
+)
+def test_what_lanes_start_from(form, wanted):
+    script = composed("parallel_residual", parallel_residual__form=form)
+    model = script.GPT(hyperparameters(script, num_layers=2, model_dim=8, num_heads=2))
+    found = {name: p for name, p in model.named_parameters() if "lane" in name or "lambda" in name}
+    shapes = {
+        "lane_merge": (),
+        "parallel_post_lambdas": (2, 2, 2),
+        "parallel_resid_lambdas": (2, 2),
+    }
+    assert {name: p.shape for name, p in found.items()} == {name: shapes[name] for name in wanted}
+    for name, value in wanted.items():
+        close(found[name].data, torch.full(shapes[name], value))
+    kinds = script.parameter_kinds(model)
+    assert {kinds[name] for name in wanted} == {"scalar"}
+
+
+def test_the_mlp_of_a_second_visit_is_the_first_s_until_it_has_trained():
+    script = composed("repeat_mlp", "depth_recurrence")
+    h = hyperparameters(
+        script,
+        **{"num_layers": 3, "model_dim": 8, "num_heads": 2, "num_kv_heads": 1, "vocab_size": 16},
+        **{"loop_start": 1, "loop_end": 1, "repeat_untie_mlp_layers": (1,), "device": CPU},
+    )
+    model, ids = script.GPT(h), torch.arange(10).view(2, 5)
+    names = ["repeat_mlp.0.fc.weight", "repeat_mlp.0.proj.weight"]
+    assert [name for name, p in model.named_parameters() if not p.requires_grad] == names
+    kinds = script.parameter_kinds(model)
+    assert [kinds[name] for name in names] == ["matrix", "matrix"]
+    for n, p in enumerate(model.parameters()):
+        p.data = ramp(*p.shape, scale=0.5) + 0.01 * n
+    model.looping, mlp = True, model.repeat_mlp[0]
+    before = model.trunk(ids)
+    model.begin_looping()
+    assert torch.equal(mlp.fc.weight, model.blocks[1].mlp.fc.weight)
+    assert not torch.allclose(model.trunk(ids), before)
+    model(ids, ids).mean().backward()
+    assert not torch.allclose(mlp.fc.weight.grad, model.blocks[1].mlp.fc.weight.grad)
+
+
+@pytest.mark.parametrize(
     "targets, starts",
     [(7, [0]), (8, [0]), (9, [0, 3]), (19, [0, 3, 6, 9, 12]), (21, [0, 3, 6, 9, 12, 15])],
 )
@@ -477,10 +799,185 @@ def test_clips_follow_the_deviation_of_a_row_as_known():
     script = composed(*ARTIFACT)
     h = hyperparameters(script, matrix_clip_sigmas=12.85, embed_clip_sigmas=20.0)
     w = ramp(3, 5, scale=1.0)
-    for kind, top in (("matrix", 31), ("embedding", 127)):
-        [(kept, scale)] = script.clipped(h, w, top, kind)
-        close(scale, torch.tensor(NUMBERS["clips"][kind]))
+    for kind, bits in (("matrix", 6), ("embedding", 8)):
+        [(kept, scale)] = script.clipped(h, "w", w, kind, bits, {})
+        assert scale.equal(torch.tensor(NUMBERS["clips"][kind]).half().float())
         assert torch.equal(kept, w)  # rounding clips it, and knows by how much
+    h.sdclip_least_clip = 1.0
+    [(_, scale)] = script.clipped(h, "w", 0.01 * w, "matrix", 6, {})
+    assert scale.equal(torch.full((3,), 1 / 31).half().float())
+
+
+def test_rows_of_large_weights_on_large_inputs_clip_later():
+    script = composed(*ARTIFACT)
+    h = hyperparameters(script, hessian_clip_lambda=0.175, gptq_damp=0.01)
+    w = torch.tensor([[1.0, -1.0, 0.5, -0.5], [0.5, -0.5, 1.0, -1.0]])
+    # damped by 0.01 x 2.5: 2.025, 0.425, 3.025, 4.625, so that the rows weigh 6.275 and 8.875
+    hessian = torch.tensor([2.0, 0.4, 3.0, 4.6]).diag()
+    plain, weighted = (
+        script.clipped(h, "w", w, "matrix", 6, known)[0][1] for known in ({}, {"w": hessian})
+    )
+    wanted = torch.tensor([1 + 0.175 * (weight / 7.575 - 1) for weight in (6.275, 8.875)])
+    torch.testing.assert_close(weighted / plain, wanted, rtol=1e-3, atol=0)  # float16 steps
+
+
+def test_the_smallest_weights_of_a_large_matrix_become_zero(monkeypatch):
+    w = torch.tensor([[3.0, -1.0, 4.0, -1.5], [5.0, -9.0, 2.0, 6.0]])
+    found = stored_by(
+        monkeypatch,
+        composed("magnitude_pruning"),
+        {"large": w, "small": w[:1]},
+        {"large": "matrix", "small": "matrix"},
+        magnitude_pruning_share=0.3,
+        magnitude_pruning_above_numel=4,
+    )
+    # three tenths of the way along eight sorted weights: 0.1 from 2 to 3
+    assert found["large"].tolist() == [[3, 0, 4, 0], [5, -9, 0, 6]]
+    assert found["small"].tolist() == w[:1].tolist()
+
+
+@pytest.mark.parametrize(
+    "search, coarse, fine",
+    [
+        ("bisect", [[1, -1, 3, 0], [2, 0, -1, 1]], [[0, 0, 3, 0]]),  # three bytes too many
+        ("once", [[0, 0, 3, 0], [2, 0, 0, 0]], [[0, 0, 3, 0]]),  # eight for each: all there are
+    ],
+)
+def test_weights_of_one_step_go_until_the_submission_fits(search, coarse, fine, monkeypatch):
+    build = pgolf_compose.compose(
+        "baseline", added=["selective_pruning"], set=[f"selective_pruning.search={search}"]
+    )
+    script = as_module(build)
+    monkeypatch.setattr(script, "log", lambda *_: None)
+    monkeypatch.setattr(script, "__file__", __file__)
+    code = Path(__file__).stat().st_size
+    q = torch.tensor([[1, -1, 3, 0], [2, 1, -1, 1]], dtype=torch.int8)
+    stored = {
+        "coarse": (q, torch.tensor([0.5, 0.25])),
+        "fine": (q[:1], torch.tensor([0.125])),
+        "table": (q, torch.tensor([0.001, 0.001])),
+        "float": torch.ones(3),
+    }
+    kinds = dict.fromkeys(stored, "matrix") | {"table": "embedding"}
+
+    def encode(model, stored):
+        left = sum((stored[name][0] != 0).sum().item() for name in ("coarse", "fine"))
+        return b"", bytes(100 + left)  # a byte for each weight that is left, of ten
+
+    monkeypatch.setattr(script, "encode", encode)
+    h = hyperparameters(script, selective_pruning_target_bytes=code + 107)
+    found = script.prune_to_fit(h, None, stored, kinds)
+    assert (found["coarse"][0].tolist(), found["fine"][0].tolist()) == (coarse, fine)
+    assert found["table"] is stored["table"] and found["float"] is stored["float"]
+    h.selective_pruning_target_bytes = code + 110
+    assert script.prune_to_fit(h, None, stored, kinds) is stored
+
+
+def test_matrices_of_little_trace_have_a_bit_less(monkeypatch):
+    script = composed("gptq", "tensor_class_bits", "sensitivity_bits")
+    names = [f"blocks.{layer}.attn.c_q.weight" for layer in range(4)]
+    w = ramp(8, 8, scale=1.0)
+    hessians = {
+        name: torch.eye(8) * much for name, much in zip(names, (1, 3, 2, 4), strict=True)
+    } | {
+        "tok_emb.weight": 9 * torch.eye(8)
+    }  # no matrix, and no rival
+    monkeypatch.setattr(script, "collect_hessians", lambda *_: hessians)
+    kinds = dict.fromkeys(names, "matrix") | {"tok_emb.weight": "embedding"}
+    for first, wide in (((), {1, 3}), ((0,), {0, 3})):
+        found = stored_by(
+            monkeypatch,
+            script,
+            dict.fromkeys(kinds, w),
+            kinds,
+            **{"n_int6_layers": 2, "int6_first_layers": first, "int8_keep_float_max_numel": 9},
+        )
+        widest = [int(found[name][0].abs().max()) for name in names]
+        assert widest == [31 if layer in wide else 15 for layer in range(4)]
+        assert found["tok_emb.weight"][0].abs().max() == 127
+
+
+def test_a_model_writes_the_text_that_it_is_calibrated_on(monkeypatch):
+    script = composed("gptq", "self_generated_calibration")
+    monkeypatch.setattr(script, "log", lambda *_: None)
+    sizes = {"num_layers": 1, "model_dim": 16, "num_heads": 2, "num_kv_heads": 1, "vocab_size": 5}
+    h = hyperparameters(
+        script,
+        **{**sizes, "train_seq_len": 9, "seed": 1, "device": CPU, "int8_keep_float_max_numel": 9},
+        **{"gptq_calib_seqs": 3, "gptq_batch_size": 2, "gptq_temperature": 0.01},
+    )
+    torch.manual_seed(0)
+    model = script.GPT(h)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(ramp(*p.shape, scale=1.0))
+    texts = script.write_texts(h, model)
+    assert [tuple(ids.shape) for ids in texts] == [(2, 8), (1, 8)]
+    for ids in texts:  # so cold that the likeliest token follows
+        assert model.head(model.trunk(ids))[:, :-1].argmax(-1).equal(ids[:, 1:])
+    assert all(map(torch.equal, texts, script.write_texts(h, model)))
+    found = script.collect_hessians(h, model)
+    hidden = torch.cat([model.trunk(ids).flatten(0, 1) for ids in texts])
+    torch.testing.assert_close(found["tok_emb.weight"], hidden.T @ hidden / len(texts))
+
+
+def test_integers_of_some_blocks_are_multiples_of_four(monkeypatch):
+    w = torch.tensor([[127.0, -66, 65, 64, 3, 2, 1]])
+    found = stored_by(
+        monkeypatch,
+        composed("coarse_codes"),
+        {"blocks.0.mlp.fc.weight": w, "blocks.11.mlp.fc.weight": w, "tok_emb.weight": w},
+        {
+            "blocks.0.mlp.fc.weight": "matrix",
+            "blocks.11.mlp.fc.weight": "matrix",
+            "tok_emb.weight": "embedding",
+        },
+        **{"int4_layers": (1, 11), "int8_keep_float_max_numel": 0, "int8_clip_percentile": 100.0},
+    )
+    plain, coarse = [127, -66, 65, 64, 3, 2, 1], [127, -64, 64, 64, 4, 0, 0]
+    assert found["blocks.0.mlp.fc.weight"][0].tolist() == [plain]
+    assert found["blocks.11.mlp.fc.weight"][0].tolist() == [coarse]
+    assert found["tok_emb.weight"][0].tolist() == [plain]
+
+
+def test_the_matrix_that_predicts_is_compensated_for_or_not(monkeypatch):
+    sizes = {"num_layers": 1, "model_dim": 8, "num_heads": 2, "num_kv_heads": 1, "vocab_size": 5}
+    ids = torch.tensor([[1, 2, 3]])
+    found = {}
+    for head in ("compensated", "nearest"):
+        build = pgolf_compose.compose("baseline", added=["gptq"], set=[f"gptq.head={head}"])
+        script = as_module(build)
+        loader = types.SimpleNamespace(next_batch=lambda: (ids, None))
+        monkeypatch.setattr(script, "Loader", lambda h, loader=loader: loader)
+        monkeypatch.setattr(script, "log", lambda *_: None)
+        for tied in (True, False):
+            h = hyperparameters(
+                script,
+                **{**sizes, "train_seq_len": 3, "device": CPU, "int8_keep_float_max_numel": 9},
+                **{"tie_embeddings": tied, "gptq_calibration_batches": 2},
+            )
+            torch.manual_seed(0)
+            model = script.GPT(h)
+            found[head, tied] = script.collect_hessians(h, model)
+            h.gptq_damp_collected = 0.01
+            damped = script.collect_hessians(h, model)["blocks.0.mlp.fc.weight"]
+            plain = found[head, tied]["blocks.0.mlp.fc.weight"]
+            close(damped, plain + 0.01 * plain.diagonal().mean() * torch.eye(8))
+    for tied, name in ((True, "tok_emb.weight"), (False, "lm_head.weight")):
+        assert found["compensated", tied].keys() == found["nearest", tied].keys() | {name}
+
+
+def test_integers_are_packed_without_their_unused_bits():
+    script = composed("bit_packing")
+    q = torch.tensor([[1, -1], [2, -31]], dtype=torch.int8)
+    # 000001 111111 000010 100001
+    assert script.pack_bits(q).tolist() == [0b00000111, 0b11110000, 0b10100001]
+    for bits in range(1, 9):
+        top = 2 ** (bits - 1) - 1
+        q = (torch.arange(2 * 3 * 11) % (2 * top + 1) - top).to(torch.int8).view(2, 33)
+        packed = script.pack_bits(q)
+        assert len(packed) == -(-66 * bits // 8)
+        assert script.unpack_bits(packed, q.shape).equal(q)
 
 
 def test_columns_make_up_for_each_other_s_error_as_known():
@@ -514,7 +1011,7 @@ PREVIOUS = [[0, 5], [5, 7], [7, 7]]  # (previous, token) of the ids 5, 7, 7
     ],
 )
 def test_a_pair_finds_its_bucket_by_hand(hash, buckets):
-    script = composed("bigram_hash", f"bigram_hash.hash={hash}")
+    script = composed("bigram_hash", bigram_hash__hash=hash)
     h = hyperparameters(script, bigram_vocab_size=100, bigram_dim=4)
     assert script.BigramHash(h).bucket(torch.tensor([[5, 7, 7]])).tolist() == [buckets]
 
@@ -525,16 +1022,16 @@ def test_a_pair_finds_its_bucket_by_hand(hash, buckets):
     [("mix0", [0.5, 1.5, 3.0]), ("keep3", [0.9525741, 1.9525741, 3.9051483]), ("keep5", None)],
 )
 def test_a_position_starts_with_this_much_of_the_one_before(form, mixed):
-    script = composed("smear_gate", f"smear_gate.form={form}")
+    script = composed("smear_gate", smear_gate__form=form)
     smear = script.SmearGate(hyperparameters(script, model_dim=1))
     share = 1 / (1 + math.exp(5))
     mixed = mixed or [1 - share, 2 - share, 4 - 2 * share]
     close(smear(torch.tensor([[[1.0], [2.0], [4.0]]])).flatten().detach(), torch.tensor(mixed))
 
 
-def small_model(*words, **values):
+def small_model(*techniques, chosen=None, **values):
     """A GPT of four layers of width 64 with these techniques, and its hyperparameters."""
-    script = composed(*words)
+    script = composed(*techniques, **(chosen or {}))
     sizes = {"num_layers": 4, "model_dim": 64, "num_heads": 4, "num_kv_heads": 2}
     sizes |= {"vocab_size": 96, "train_seq_len": 16, "device": CPU}
     h = hyperparameters(script, **{**sizes, **values})
@@ -642,17 +1139,17 @@ def test_the_second_half_of_the_layers_trains_at_its_own_rates():
 
 
 @pytest.mark.parametrize(
-    "choice, table, proj",
+    "chosen, table, proj",
     [
-        ("table_optimizer=embedding", "tied_embed_lr", "matrix_lr"),
-        ("table_optimizer=muon", "matrix_lr", "matrix_lr"),
-        ("table_optimizer=scalar", "scalar_lr", "matrix_lr"),
-        ("proj_optimizer=scalar", "tied_embed_lr", "scalar_lr"),
+        ({}, "tied_embed_lr", "matrix_lr"),
+        ({"bigram_hash__table_optimizer": "muon"}, "matrix_lr", "matrix_lr"),
+        ({"bigram_hash__table_optimizer": "scalar"}, "scalar_lr", "matrix_lr"),
+        ({"bigram_hash__proj_optimizer": "scalar"}, "tied_embed_lr", "scalar_lr"),
     ],
 )
-def test_the_optimizer_of_a_table_and_of_its_projection_is_chosen(choice, table, proj):
+def test_the_optimizer_of_a_table_and_of_its_projection_is_chosen(chosen, table, proj):
     rates = {"tied_embed_lr": 0.1, "matrix_lr": 0.2, "scalar_lr": 0.3}
-    script, h, model = small_model("bigram_hash", f"bigram_hash.{choice}", **rates)
+    script, h, model = small_model("bigram_hash", chosen=chosen, **rates)
     held = {
         id(p): group["lr"]
         for optimizer in script.make_optimizers(h, model)

@@ -51,28 +51,36 @@ def test_a_recipe_is_found_by_path_name_beginning_or_pull_request(tree, monkeypa
                     "2026-04-05_Loop.yaml": "submission: {pr: 1394}\n# like pr: 7\n",
                     "2026-04-09_Par.yaml": "submission:\n  pr: 1493\n",
                 },
+                "seeds": {
+                    "pr301.yaml": "submission: {pr: 301}\n",
+                    "pr301_legal.yaml": "submission: {pr: 301}\n",
+                },
                 "baseline.yaml": "track: 10min_16mb\n",
             },
             "mine.yaml": "extends: baseline\n",
         }
     )
     monkeypatch.setattr("pgolf_compose.recipe.RECIPES", folder / "lib")
-    assert list(bundled_recipes()) == ["baseline", "2026-04-05_Loop", "2026-04-09_Par"]
-    found = {
-        word: find_recipe(word).name for word in ("baseline", "base", "pr1394", "pr1493", "#1493")
-    }
+    names = ["baseline", "2026-04-05_Loop", "2026-04-09_Par", "pr301", "pr301_legal"]
+    assert list(bundled_recipes()) == names
+    words = ("baseline", "base", "pr1394", "pr1493", "#1493", "pr301", "#301", "pr301_")
+    found = {word: find_recipe(word).name for word in words}
     assert found == {
         "baseline": "baseline.yaml",
         "base": "baseline.yaml",
         "pr1394": "2026-04-05_Loop.yaml",
         "pr1493": "2026-04-09_Par.yaml",
         "#1493": "2026-04-09_Par.yaml",
+        "pr301": "pr301.yaml",
+        "#301": "pr301.yaml",
+        "pr301_": "pr301_legal.yaml",
     }
     assert find_recipe("mine.yaml").resolve() == folder / "mine.yaml"
     for word, message in {
         "2026-04": "2026-04 could be 2026-04-05_Loop or 2026-04-09_Par; write more of it",
         "basline": "there is no recipe basline. Did you mean baseline?",
         "pr7": "there is no recipe pr7. `pgolf-compose list --recipes` shows those that are bundled.",
+        "pr30": "there is no recipe pr30. Did you mean pr301?",
         "": "there is no recipe . `pgolf-compose list --recipes` shows those that are bundled.",
         "mime.yaml": "there is no recipe file mime.yaml.",
     }.items():
@@ -94,7 +102,7 @@ def test_a_recipe_is_found_by_path_name_beginning_or_pull_request(tree, monkeypa
         (
             "submission: {auther: me}\n",
             "x.yaml:1:14: auther is no key of submission. Did you mean author? "
-            "The keys are name, pr, author, github_id, blurb, date and seeds.",
+            "The keys are name, pr, val_bpb, author, github_id, blurb, date and seeds.",
         ),
         (
             "techniques: [xsa]\n",
@@ -108,6 +116,10 @@ def test_a_recipe_is_found_by_path_name_beginning_or_pull_request(tree, monkeypa
         (
             "submission: {seeds: [1, a]}\n",
             "x.yaml:1:25: submission.seeds is 'a'; it wants a whole number",
+        ),
+        (
+            "submission: {val_bpb: best}\n",
+            "x.yaml:1:23: submission.val_bpb is 'best'; it wants a number",
         ),
         (
             "name: ../up\n",

@@ -272,3 +272,78 @@ def test_a_dataset_sets_the_vocabulary_and_a_setting_overrides_it(composes):
         for recipe in ("data: sp8192\n", "data: sp8192\nsettings: {vocab_size: 99}\n")
     }
     assert list(vocabulary.values()) == [8192, 99]
+
+
+GREETS = technique(
+    """# @fill main.finish
+log(h, "hello")
+# @if tone == "loud"
+log(h, "HELLO")
+# @endif
+
+
+# @fill main.setup if tone == "loud"
+log(h, "mind your ears")
+""",
+    """hyperparameters=(
+        choice("tone", {"soft": "as indoors", "loud": "as at sea"}, "of it", env="TONE",
+               breaks={"loud": {"C3": "it wakes the neighbours"}}),
+    )""",
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "there"),
+    [
+        ("{greet: }", ["hello"]),
+        ("{greet: {tone: soft}}", ["hello"]),
+        ("{greet: {tone: loud}}", ["mind your ears", "hello", "HELLO"]),
+    ],
+)
+def test_a_choice_is_settled_when_a_script_is_composed(tree, settings, there):
+    import pgolf_compose
+
+    folder = tree(
+        {"mine": {"greet": GREETS}, "x.yaml": f"plugins: [mine]\ntechniques: {settings}\n"}
+    )
+    build = pgolf_compose.compose(folder / "x.yaml", allow_noncompliant=True)
+    told = ["mind your ears", "hello", "HELLO"]
+    found = [text for text in told if f'log(h, "{text}")' in build.script.code]
+    assert found == there
+    tone = "loud" if "HELLO" in there else "soft"
+    assert f'greet_tone = env("TONE", "{tone}", settled=True)' in build.script.code
+
+
+def test_a_choice_says_what_it_may_be_and_may_break_a_rule(message):
+    assert message({"greet": GREETS}, "techniques: {greet: {tone: lewd}}") == (
+        "x.yaml:2:28: greet.tone is 'lewd'; it wants one of soft, loud"
+    )
+    assert message({"greet": GREETS}, "techniques: {greet: {tone: loud}}") == (
+        "x.yaml:2:14: greet breaks rule C3 of 10min_16mb, 'a token is scored before anything learns "
+        "from it': it wakes the neighbours; leave it out, or give --allow-noncompliant for a script "
+        "that says so and is no submission"
+    )
+
+
+def test_a_condition_asks_for_the_technique_s_own_choices(message):
+    mine = {"a": technique("# @fill main.finish if loud\nlog(h, 1)\n")}
+    assert message(mine, "techniques: {a: }") == (
+        "mine/a/fragments.py:2: `fill main.finish if loud`: name 'loud' is not defined; "
+        "it may ask for the technique's settled choices (none)"
+    )
+
+
+def test_techniques_without_a_prefix_may_each_have_a_choice_of_one_name(tree):
+    import pgolf_compose
+
+    declared = """env_prefix="", misfit=lambda values: values["{0}_form"] * (values["{0}_form"] == "b"),
+    hyperparameters=(choice("form", {{"a": "one", "b": "no"}}, "of it"),)"""
+    mine = {
+        name: technique(
+            f"# @fill main.finish if form == 'a'\nlog(h, '{name}')\n", declared.format(name)
+        )
+        for name in ("one", "two")
+    }
+    folder = tree({"mine": mine, "x.yaml": "plugins: [mine]\ntechniques: {one: , two: }\n"})
+    code = pgolf_compose.compose(folder / "x.yaml").script.code
+    assert 'log(h, "one")' in code and 'log(h, "two")' in code

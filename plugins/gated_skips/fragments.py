@@ -7,4 +7,4 @@ skip_gates = torch.sigmoid(self.skip_gates.to(x.dtype)).unbind()
 
 
 # @replace layers.skip
-x = torch.lerp(skip_weights[step] * skip, x, skip_gates[step])
+x = torch.lerp(skip_weights[row] * skip, x, skip_gates[row])

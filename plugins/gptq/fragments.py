@@ -8,9 +8,8 @@ log(h, f"gptq:reserving {h.gptq_reserve_seconds:g} s of the training budget")
 def collect_hessians(h: Hyperparameters, model: nn.Module) -> dict[str, Tensor]:
     """What each large matrix reads: the sum of x xT over calibration tokens, by parameter name.
 
-    A tied embedding is treated as the head that reads the last hidden state. A layer that runs
-    several times adds up all its passes. All processes' tokens count, and all get the sum;
-    public scripts took those of the first one.
+    A layer that runs several times adds up all its passes. All processes' tokens count, and all
+    get the sum; public scripts took those of the first one.
     """
     synchronize(h)
     started = time.perf_counter()
@@ -21,21 +20,32 @@ def collect_hessians(h: Hyperparameters, model: nn.Module) -> dict[str, Tensor]:
         x = x.detach().flatten(0, -2).float()
         hessians[name] = x.T @ x + hessians.get(name, 0)
 
+    # @scope h, model, nothing of it watched yet; assign batches, token ids (B, T) each
+    # @part gptq.batches
+    loader = Loader(h)
+    batches = (loader.next_batch()[0] for _ in range(h.gptq_calibration_batches))
+    # @endpart
     hooks = [
         module.register_forward_pre_hook(lambda _, args, name=name: add(f"{name}.weight", args[0]))
         for name, module in model.named_modules()
         if isinstance(module, CastedLinear) and module.weight.numel() > h.int8_keep_float_max_numel
     ]
-    loader = Loader(h)
-    for _ in range(h.gptq_calibration_batches):
-        ids, _ = loader.next_batch()
-        add("tok_emb.weight", model.trunk(ids))
+    count = 0
+    for ids in batches:
+        # @if head == "compensated"
+        add("tok_emb.weight" if h.tie_embeddings else "lm_head.weight", model.trunk(ids))
+        # @else
+        model.trunk(ids)
+        # @endif
+        count += 1
     for hook in hooks:
         hook.remove()
     for name in sorted(hessians):
         if h.world_size > 1:
             dist.all_reduce(hessians[name])
-        hessians[name] /= h.gptq_calibration_batches * h.world_size
+        hessians[name] /= count * h.world_size
+        diagonal = hessians[name].diagonal()
+        diagonal += h.gptq_damp_collected * diagonal.mean()
     synchronize(h)
     seconds = time.perf_counter() - started
     log(h, f"gptq:collected {len(hessians)} Hessians in {seconds:.1f} s")
@@ -44,18 +54,23 @@ def collect_hessians(h: Hyperparameters, model: nn.Module) -> dict[str, Tensor]:
     return {name: hessian.cpu() for name, hessian in hessians.items()}
 
 
+def damped(h: Hyperparameters, hessian: Tensor) -> Tensor:
+    """A copy that can be inverted: no input without curvature."""
+    H = hessian.clone()
+    curvature = H.diagonal()
+    curvature[curvature == 0] = 1
+    curvature += h.gptq_damp * curvature.mean()
+    return H
+
+
 def round_with_hessian(
     h: Hyperparameters, w: Tensor, scale: Tensor, top: int, hessian: Tensor, block: int = 128
 ) -> Tensor:
     """Whole numbers q (r, c), column by column, that keep (w - q scale) H small (GPTQ)."""
-    w, H = w.clone(), hessian.clone()
-    curvature = H.diagonal()
-    dead = curvature == 0
-    curvature[dead] = 1
-    w[:, dead] = 0
-    curvature += h.gptq_damp * curvature.mean()
+    w, H = w.clone(), damped(h, hessian)
+    w[:, hessian.diagonal() == 0] = 0  # nothing ever reads these
     # the columns that matter most first, while there are others left to make up for them
-    order = curvature.argsort(descending=True)
+    order = H.diagonal().argsort(descending=True)
     w, H = w[:, order], H[order][:, order]
     lower, failed = torch.linalg.cholesky_ex(H)
     while failed:  # too few tokens for so many columns: damp more
@@ -86,7 +101,5 @@ else:  # calibration saw nothing that reads it
 
 
 # @fill main.setup
-if not h.tie_embeddings:
-    stop("TIE_EMBEDDINGS=0: GPTQ rounds an embedding by what reads it as a head")
 if 0 < h.max_wallclock_seconds <= h.gptq_reserve_seconds:
     stop("GPTQ_RESERVE_SECONDS leaves nothing of MAX_WALLCLOCK_SECONDS to train in")

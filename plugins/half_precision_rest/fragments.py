@@ -1,2 +1,3 @@
 # @replace quantize.keep
-kept = t.to(torch.float16)
+# public scripts ask for the size first: only a large scalar stays float32
+kept = t.float() if large and kind == "scalar" else t.to(torch.float16)

@@ -1,6 +1,6 @@
 """Train on each chunk of the validation text after it has been scored, never before."""
 
-from pgolf_compose import Hyperparameter, Technique
+from pgolf_compose import Hyperparameter, Technique, choice
 
 
 def misfit(values) -> str:
@@ -27,9 +27,23 @@ technique = Technique(
         Hyperparameter("chunk_tokens", 32768, "scored, then trained on", "tokens", minimum=1),
         Hyperparameter("epochs", 3, "over a scored chunk", minimum=0),
         Hyperparameter("lr", 0.005, "at the first chunk, a cosine down to 0", minimum=0),
-        Hyperparameter("momentum", 0.9, "of SGD, kept across chunks", minimum=0, maximum=1),
+        choice(
+            "optimizer",
+            {"sgd": "with momentum, PR #461", "adamw": "PR #1523"},
+            "its state is kept across chunks",
+            env="TTT_OPTIMIZER",
+        ),
+        Hyperparameter("momentum", 0.9, "of SGD", minimum=0, maximum=1),
+        Hyperparameter("adamw_wd", 0.0, "weight decay of AdamW", minimum=0),
         Hyperparameter("freeze_blocks", 0, "first blocks that do not train", minimum=0),
         Hyperparameter("batch_seqs", 32, "sequences of an update", minimum=1),
-        Hyperparameter("grad_clip", 1.0, "of all gradients", minimum=0),
+        Hyperparameter("grad_clip", 1.0, "of all gradients; 0: no clip", minimum=0),
+        Hyperparameter(
+            "compile",
+            False,
+            "updates run compiled, as in PR #1539",
+            settled=True,
+            env="TTT_COMPILE",
+        ),
     ),
 )

@@ -8,17 +8,34 @@ def evaluate_score_first(
     trained on: nothing is left to score.
     """
     T, tokens, stage = h.eval_seq_len, validation.tokens, "score_first_ttt"
-    rows = h.ttt_chunk_tokens // T  # sequences of a chunk
-    model = getattr(forward, "_orig_mod", forward)  # updates run eagerly, scoring compiled
+    model = getattr(forward, "_orig_mod", forward)
     before = {name: t.clone() for name, t in model.state_dict().items()}
-    model.blocks[: h.ttt_freeze_blocks].requires_grad_(False)
+    # @scope h, model: add to it what else is to learn
+    # @slot score_first.start
+    first_blocks = tuple(f"blocks.{n}." for n in range(h.ttt_freeze_blocks))
+    still = (p for name, p in model.named_parameters() if name.startswith(first_blocks))
+    frozen = [p for p in still if p.requires_grad]
+    for p in frozen:
+        p.requires_grad_(False)
     params = [p for p in model.parameters() if p.requires_grad]
+    # @if optimizer == "sgd"
     optimizer = torch.optim.SGD(params, lr=h.ttt_lr, momentum=h.ttt_momentum)
+    # @elif optimizer == "adamw"
+    optimizer = torch.optim.AdamW(params, lr=h.ttt_lr, weight_decay=h.ttt_adamw_wd)
+    # @endif
+    # @if compile
+    adapted = forward
+    # @else
+    adapted = model  # updates run eagerly, scoring compiled
+    # @endif
     chunks: dict[int, list[int]] = {}
     for start in window_starts(h, validation):
-        first_scored = start + (T - h.eval_stride if start else 0)
+        # a window at the end may be short
+        first_scored = min(start + (T - h.eval_stride if start else 0), len(tokens) - 2)
         chunks.setdefault(first_scored // h.ttt_chunk_tokens, []).append(start)
     last = max(chunks)
+    rows = h.ttt_chunk_tokens // T  # sequences of a chunk
+    rows = range(rows * h.rank // h.world_size, rows * (h.rank + 1) // h.world_size)
     sums = torch.zeros(3, dtype=torch.float64, device=h.device)
     for chunk in range(last + 1):
         starts = chunks.get(chunk, [])
@@ -31,18 +48,19 @@ def evaluate_score_first(
         for group in optimizer.param_groups:
             group["lr"] = h.ttt_lr * 0.5 * (1 + math.cos(math.pi * chunk / last))
         model.train()
-        begin = chunk * h.ttt_chunk_tokens
-        first, end = (rows * n // h.world_size for n in (h.rank, h.rank + 1))
+        scored, batch, clip = (
+            tokens[chunk * h.ttt_chunk_tokens :],
+            h.ttt_batch_seqs,
+            h.ttt_grad_clip,
+        )
         for _ in range(h.ttt_epochs):
-            for row in range(first, end, h.ttt_batch_seqs):
-                last_row = min(row + h.ttt_batch_seqs, end)
-                stretch = tokens[begin + row * T : begin + last_row * T + 1].to(h.device)
-                ids, targets = stretch[:-1].view(-1, T), stretch[1:].view(-1, T)
-                adapt(h, stage, model, optimizer, ids, targets, h.ttt_grad_clip)
+            adapt_to_rows(h, stage, adapted, optimizer, scored, rows, batch, clip, average=model)
         if chunk % 100 == 0:
             log(h, f"{stage} chunk:{chunk + 1}/{last + 1}")
-    optimizer.zero_grad(set_to_none=True)
-    model.blocks[: h.ttt_freeze_blocks].requires_grad_(True)
+    for p in frozen:
+        p.requires_grad_(True)
+    # @scope h, model: take away what learned beside its own parameters
+    # @slot score_first.end
     model.load_state_dict(before)
     return per_token_and_byte(h, sums)
 

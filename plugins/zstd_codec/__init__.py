@@ -6,6 +6,7 @@ technique = Technique(
     __name__,
     env_prefix="ZSTD",
     source="RFC 8878; PR #162",
+    switch="USE_ZSTD",
     hyperparameters=(
         Hyperparameter("level", 22, "of compression, 22 the smallest", minimum=1, maximum=22),
     ),

@@ -148,15 +148,28 @@ class Block(nn.Module):
         # @slot block.norm
         return x
 
-    def forward(self, x: Tensor, x0: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def mix(self, x: Tensor, x0: Tensor) -> Tensor:
+        """The stream and the first hidden state, each in its learned share."""
         of_x, of_x0 = self.resid_mix.to(x.dtype).unbind()
         x = of_x * x + of_x0 * x0
         # @scope self, x and x0 (B, T, D): rewrite x
         # @slot block.input
-        # @scope self, x and x0 (B, T, D), cos, sin: rewrite x
+        return x
+
+    def attend(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """What attention, having read x, adds to a stream."""
+        return self.attn_scale.to(x.dtype) * self.attn(self.norm(x), cos, sin)
+
+    def feed(self, x: Tensor, mlp: MLP | None = None) -> Tensor:
+        """What the MLP, its own unless another is given, adds to a stream, having read x."""
+        return self.mlp_scale.to(x.dtype) * (mlp or self.mlp)(self.norm(x))
+
+    def forward(self, x: Tensor, x0: Tensor, cos: Tensor, sin: Tensor, mlp=None) -> Tensor:
+        x = self.mix(x, x0)
+        # @scope self, x and x0 (B, T, D), cos, sin, mlp (another than its own, or None): rewrite x
         # @part block.residual
-        x = x + self.attn_scale.to(x.dtype) * self.attn(self.norm(x), cos, sin)
-        x = x + self.mlp_scale.to(x.dtype) * self.mlp(self.norm(x))
+        x = x + self.attend(x, cos, sin)
+        x = x + self.feed(x, mlp)
         # @endpart
         return x
 
@@ -237,16 +250,22 @@ class GPT(nn.Module):
         x0, skips = x, []
         encoder, decoder = self.plan()
         for position, layer in enumerate(encoder + decoder):
-            step = position - len(encoder)  # of the decoder; negative in the encoder
-            if step >= 0 and skips:
+            step = row = position - len(encoder)  # of the decoder; negative in the encoder
+            # @scope self, x (B, T, D), skip_weights, step, row: rewrite x, or row, the weights' row
+            # @slot layers.before_skip
+            if 0 <= row < len(skip_weights) and skips:
                 skip = skips.pop()
-                # @scope self, x and skip (B, T, D), step: rewrite x
+                # @scope self, x and skip (B, T, D), row: rewrite x
                 # @part layers.skip
-                x = x + skip_weights[step] * skip
+                x = x + skip_weights[row] * skip
                 # @endpart
-            # @scope self, x and x0 (B, T, D), layer, position, step: rewrite x
+            mlp = None
+            # @scope self, x and x0 (B, T, D), layer, position, step: rewrite x; assign mlp, another
             # @slot layers.before_block
-            x = self.blocks[layer](x, x0, cos, sin)
+            # @scope self, x and x0 (B, T, D), layer, cos, sin, mlp: rewrite x
+            # @part layers.block
+            x = self.blocks[layer](x, x0, cos, sin, mlp)
+            # @endpart
             # @scope self, x and x0 (B, T, D), layer, position, step: rewrite x
             # @slot layers.after_block
             if step < 0:

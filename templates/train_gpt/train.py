@@ -108,19 +108,44 @@ def update(optimizers: list[torch.optim.Optimizer]) -> None:
         optimizer.zero_grad(set_to_none=True)
 
 
-def adapt(h: Hyperparameters, stage: str, model: GPT, optimizer, ids, targets, clip: float) -> None:
-    """One test-time update on this process's ids and targets (B, T), gradients averaged."""
-    params = [p for group in optimizer.param_groups for p in group["params"]]
-    optimizer.zero_grad(set_to_none=True)
-    with autocast(h):
-        loss = model(ids, targets).mean()
+def adapt(
+    h: Hyperparameters, stage: str, optimizer, loss: Tensor, clip: float = 0, average=None
+) -> None:
+    """One test-time update that lowers loss (); `average`: the model whose gradients are to be."""
     loss.backward()
-    average_gradients(h, model)
+    if average is not None:
+        average_gradients(h, average)
     if clip > 0:
+        params = [p for group in optimizer.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(params, clip)
     optimizer.step()
-    # @scope h, stage, model, optimizer, loss () of this process
+    optimizer.zero_grad(set_to_none=True)
+    # @scope h, stage, optimizer, loss () of this process
     # @slot adapt.after_step
+
+
+def adapt_to_rows(
+    h: Hyperparameters,
+    stage: str,
+    forward,
+    optimizer,
+    tokens: Tensor,
+    rows: range,
+    batch: int,
+    clip: float = 0,
+    average=None,
+) -> None:
+    """One pass of updates over these rows of eval_seq_len tokens, `batch` of them at a time."""
+    T, batch = h.eval_seq_len, min(batch, max(1, len(rows)))
+    for row in range(rows.start, rows.stop, batch):
+        filled = min(batch, rows.stop - row)
+        stretch = tokens[row * T : (row + filled) * T + 1].to(h.device)
+        # the last batch may be short: filled up, it is compiled with the others
+        stretch = F.pad(stretch, (0, (batch - filled) * T))
+        ids, targets = stretch[:-1].view(-1, T), stretch[1:].view(-1, T)
+        with autocast(h):
+            loss = forward(ids, targets)[:filled].mean()
+        adapt(h, stage, optimizer, loss, clip, average)
 
 
 def warm_up(h: Hyperparameters, model: GPT, forward, optimizers: list) -> None:

@@ -1,0 +1,24 @@
+"""Set quantised weights of one step to zero, cheapest first, until the submission fits."""
+
+from pgolf_compose import Hyperparameter, Technique, choice
+
+technique = Technique(
+    __name__,
+    source="PR #609; at one go PR #1334",
+    hyperparameters=(
+        choice(
+            "search",
+            {
+                "bisect": "the fewest that fit, an artifact compressed for each guess, PR #1019",
+                "once": "eight for each byte too many, not looked at again, PR #1334",
+            },
+            "how many become zero",
+        ),
+        Hyperparameter(
+            "target_bytes",
+            16_000_000,
+            "of model and script; public scripts tell MiB, 15.22 in PR #1539",
+            minimum=0,
+        ),
+    ),
+)

@@ -1,0 +1,61 @@
+"""A record's own environment, set for the composed readable script, gives the composed values."""
+
+import json
+import re
+
+import pytest
+from conftest import SHARED, as_module
+
+import pgolf_compose
+from pgolf_compose.recipe import bundled_recipes, read_recipe
+
+# names of a record's environment that its recipe leaves out, and why
+LEFT_OUT: dict[str, dict[str, str]] = {}
+
+
+def published() -> dict[str, dict]:
+    """By bundled recipe, what the catalogs say that its run set."""
+    records = {}
+    for path in sorted((SHARED / "catalog").glob("*.json")):
+        records.update({r["pr"]: r for r in json.loads(path.read_text())["records"] if r.get("pr")})
+    recipes = {name: read_recipe(path) for name, path in bundled_recipes().items()}
+    return {
+        name: records[pr]["hyperparameters"]
+        for name, recipe in recipes.items()
+        if (pr := recipe.submission.get("pr")) in records
+    }
+
+
+PUBLISHED = published() if SHARED.is_dir() else {}
+
+
+def spelt(value) -> str:
+    """As a shell would set it: 1 and 0 for switches, lists with commas."""
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_the_environment_of_the_record_is_read_and_changes_nothing(name, monkeypatch):
+    build = pgolf_compose.compose(name, allow_noncompliant=True)
+    read = {
+        one
+        for names in re.findall(r'env\(\s*"([^"]+)"', build.script.code)
+        for one in names.split()
+    }
+    left_out = LEFT_OUT.get(name, {})
+    wanted = {
+        key: spelt(value)
+        for key, value in PUBLISHED[name].items()
+        if key not in left_out and (key in read or value not in (0, 0.0))  # off and not composed
+    }
+    assert sorted(wanted.keys() - read) == []
+    assert left_out.keys() & read == set()
+    composed = vars(as_module(build).Hyperparameters)
+    for key, value in wanted.items():
+        monkeypatch.setenv(key, value)
+    asked_for = vars(as_module(build).Hyperparameters)
+    own = {"log_path", "device", "__dict__", "__weakref__"}  # of the moment and the machine
+    differing = {
+        k: (v, asked_for[k]) for k, v in composed.items() if k not in own and asked_for[k] != v
+    }
+    assert differing == {}
