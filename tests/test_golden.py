@@ -267,7 +267,7 @@ def test_a_layer_whose_branches_write_two_lanes(golden):
 )
 def test_smear_gate(golden, form, wanted):
     arrays = golden("smear_plain")
-    script = composed("smear_gate", f"smear_gate.form={form}")
+    script = composed("smear_gate", smear_gate__form=form)
     smear = script.SmearGate(hyperparameters(script, model_dim=16))
     if form == "keep5":
         close(smear.gate.detach(), arrays["init_gate_pr301"])
@@ -279,7 +279,7 @@ def test_smear_gate(golden, form, wanted):
 @pytest.mark.parametrize("hash, key", [("xor", "xor"), ("mul1009", "lin1009"), ("mul31", "lin31")])
 def test_hashed_pairs(golden, hash, key):
     arrays = golden("bigram_hash")
-    script = composed("bigram_hash", f"bigram_hash.hash={hash}")
+    script = composed("bigram_hash", bigram_hash__hash=hash)
     h = hyperparameters(script, model_dim=16, bigram_vocab_size=arrays["V"], bigram_dim=8)
     bigram = script.BigramHash(h)
     with torch.no_grad():
@@ -1268,7 +1268,7 @@ PREVIOUS = [[0, 5], [5, 7], [7, 7]]  # (previous, token) of the ids 5, 7, 7
     ],
 )
 def test_a_pair_finds_its_bucket_by_hand(hash, buckets):
-    script = composed("bigram_hash", f"bigram_hash.hash={hash}")
+    script = composed("bigram_hash", bigram_hash__hash=hash)
     h = hyperparameters(script, bigram_vocab_size=100, bigram_dim=4)
     assert script.BigramHash(h).bucket(torch.tensor([[5, 7, 7]])).tolist() == [buckets]
 
@@ -1279,16 +1279,16 @@ def test_a_pair_finds_its_bucket_by_hand(hash, buckets):
     [("mix0", [0.5, 1.5, 3.0]), ("keep3", [0.9525741, 1.9525741, 3.9051483]), ("keep5", None)],
 )
 def test_a_position_starts_with_this_much_of_the_one_before(form, mixed):
-    script = composed("smear_gate", f"smear_gate.form={form}")
+    script = composed("smear_gate", smear_gate__form=form)
     smear = script.SmearGate(hyperparameters(script, model_dim=1))
     share = 1 / (1 + math.exp(5))
     mixed = mixed or [1 - share, 2 - share, 4 - 2 * share]
     close(smear(torch.tensor([[[1.0], [2.0], [4.0]]])).flatten().detach(), torch.tensor(mixed))
 
 
-def small_model(*words, **values):
+def small_model(*techniques, chosen=None, **values):
     """A GPT of four layers of width 64 with these techniques, and its hyperparameters."""
-    script = composed(*words)
+    script = composed(*techniques, **(chosen or {}))
     sizes = {"num_layers": 4, "model_dim": 64, "num_heads": 4, "num_kv_heads": 2}
     sizes |= {"vocab_size": 96, "train_seq_len": 16, "device": CPU}
     h = hyperparameters(script, **{**sizes, **values})
@@ -1396,17 +1396,17 @@ def test_the_second_half_of_the_layers_trains_at_its_own_rates():
 
 
 @pytest.mark.parametrize(
-    "choice, table, proj",
+    "chosen, table, proj",
     [
-        ("table_optimizer=embedding", "tied_embed_lr", "matrix_lr"),
-        ("table_optimizer=muon", "matrix_lr", "matrix_lr"),
-        ("table_optimizer=scalar", "scalar_lr", "matrix_lr"),
-        ("proj_optimizer=scalar", "tied_embed_lr", "scalar_lr"),
+        ({}, "tied_embed_lr", "matrix_lr"),
+        ({"bigram_hash__table_optimizer": "muon"}, "matrix_lr", "matrix_lr"),
+        ({"bigram_hash__table_optimizer": "scalar"}, "scalar_lr", "matrix_lr"),
+        ({"bigram_hash__proj_optimizer": "scalar"}, "tied_embed_lr", "scalar_lr"),
     ],
 )
-def test_the_optimizer_of_a_table_and_of_its_projection_is_chosen(choice, table, proj):
+def test_the_optimizer_of_a_table_and_of_its_projection_is_chosen(chosen, table, proj):
     rates = {"tied_embed_lr": 0.1, "matrix_lr": 0.2, "scalar_lr": 0.3}
-    script, h, model = small_model("bigram_hash", f"bigram_hash.{choice}", **rates)
+    script, h, model = small_model("bigram_hash", chosen=chosen, **rates)
     held = {
         id(p): group["lr"]
         for optimizer in script.make_optimizers(h, model)
