@@ -187,6 +187,8 @@ def goes_through(chosen: Set, folder, data, **env) -> list[float]:
         "GPTQ_CALIBRATION_BATCHES": "8",
         "GPTQ_CALIB_SEQS": "16",
         "N_INT6_LAYERS": "4",
+        "MATRIX_BITS": "7",  # several that each make a grid coarser come together
+        "INT4_STEP": "2",
         "CLIP_SEARCH_LEAST_CLIP": "0",
         "MAGNITUDE_PRUNING_ABOVE_NUMEL": "1000",
         **env,

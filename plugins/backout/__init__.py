@@ -12,6 +12,7 @@ def misfit(values) -> str:
 technique = Technique(
     __name__,
     source="PR #339, PR #366",
+    after=("parallel_residual",),
     switch="BACKOUT_ENABLED",
     misfit=misfit,
     hyperparameters=(

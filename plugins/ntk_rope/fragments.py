@@ -15,7 +15,11 @@ for length in {h.rope_train_seq_len, h.train_seq_len, h.eval_seq_len}:
 # @replace rotary.of_length
 T = ids.size(1)
 length = max(T, self.h.rope_train_seq_len)
-cos, sin = (getattr(self, f"{name}_{length}")[:T].to(x.dtype) for name in ("cos", "sin"))
+if hasattr(self, f"cos_{length}"):
+    cos, sin = (getattr(self, f"{name}_{length}")[:T] for name in ("cos", "sin"))
+else:  # windows that grow, which run eagerly
+    cos, sin = rotary_tables(self.h, T)
+cos, sin = cos.to(x), sin.to(x)
 
 
 # @fill main.setup

@@ -31,11 +31,12 @@ def prune_to_fit(h: Hyperparameters, model: nn.Module, stored: dict, kinds: dict
 
     count, over = 0, excess(0) if most else 0
     if over > 0:
-        # @if search == "once"
-        count = min(most, 8 * over)
-        # @else
-        low, count = 0, most  # too few, and enough if any are
-        while count - low > 1:
+        count = min(most, 8 * over)  # a byte or less for each
+        # @if search == "fewest"
+        low = 0
+        while count < most and excess(count) > 0:
+            low, count = count, min(most, 2 * count)
+        while count - low > max(1, count // 16):  # an artifact may take a minute to compress
             middle = (low + count) // 2
             low, count = (middle, count) if excess(middle) > 0 else (low, middle)
         # @endif

@@ -7,6 +7,7 @@ technique = Technique(
     env_prefix="SMEAR",
     source="PR #65, PR #162; idea of PR #102 and PR #135",
     after=("bigram_hash",),
+    before=("eval_hash_embedding",),
     switch="SMEARGATE USE_SMEARGATE",
     hyperparameters=(
         choice(

@@ -15,6 +15,7 @@ technique = Technique(
     __name__,
     env_prefix="VE",
     source="PR #374, PR #414",
+    after=("lora_ttt",),
     switch="VE_ENABLED",
     misfit=misfit,
     hyperparameters=(
