@@ -118,6 +118,7 @@ SMALL_MODEL = {
     "vocab_size": 512,
     "train_seq_len": 32,
     "rope_dims": 4,
+    "rope_train_seq_len": 16,
     "loop_start": 1,
     "loop_end": 1,
     "recur_layers": (1,),
@@ -159,6 +160,7 @@ def goes_through(names: list[str], folder, data, **env) -> list[float]:
         "INT8_KEEP_FLOAT_MAX_NUMEL": "1000",  # so that matrices are quantised at this size
         "QUANT_SCALE_FLOOR": "0",
         "ROPE_DIMS": "4",
+        "ROPE_TRAIN_SEQ_LEN": "16",
         "EVAL_STRIDE": "16",
         "TTT_CHUNK_TOKENS": "1024",
         "TTT_CHUNK_SIZE": "16",

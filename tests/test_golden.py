@@ -3,6 +3,7 @@
 import ast
 import functools
 import json
+import math
 import types
 from pathlib import Path
 
@@ -27,6 +28,7 @@ CPU = torch.device("cpu")
 
 # each technique's captured vectors; recipes/README.md takes a recipe's level from here
 VECTORS = {
+    "bigram_hash": ["bigram_hash"],
     "brotli_codec": ["byte_shuffle"],
     "clip_search": ["quant_int6_int5_rows"],
     "depth_recurrence": ["depth_loop"],
@@ -37,14 +39,17 @@ VECTORS = {
     "leaky_relu_squared": ["mlp_leaky_relu2"],
     "ln_scale": ["block_parallel", "block_sequential"],
     "muon_row_normalize": ["muon_rownorm_wd", "newton_schulz"],
+    "ntk_rope": ["rope_ntk"],
     "parallel_muon": ["muon_plain"],
     "parallel_residual": ["block_parallel", "parallel_lanes_frontier"],
-    "partial_rope": ["attn_qkgain_xsa_partialrope", "rope_partial"],
+    "partial_rope": ["attn_qkgain_xsa_partialrope", "rope_no_ntk", "rope_partial"],
     "polar_express": ["newton_schulz"],
     "row_max": ["quant_int6_int5_rows", "quant_mixed_int5_int6"],
     "score_first_ttt": ["ttt_score_first"],
     "sdclip": ["gptq_sdclip"],
     "sliding_window_eval": ["sliding_legacy", "sliding_modern"],
+    "smear_gate": ["smear_plain"],
+    "star_relu": ["mlp_star_relu2_pr277"],
     "swa": ["swa"],
     "tensor_class_bits": ["quant_mixed_int5_int6"],
     "weight_decay": ["muon_rownorm_wd", "muon_wd_only"],
@@ -181,6 +186,27 @@ def test_attention_with_xsa_and_partial_rotary(golden, last_n, wanted):
     close(attention(arrays["x"], *script.rotary_tables(h, 10)), arrays[wanted])
 
 
+@pytest.mark.parametrize("name, techniques", [("rope_ntk", ("ntk_rope",)), ("rope_no_ntk", ())])
+def test_rotary_of_a_sequence_longer_than_the_base_length(golden, name, techniques):
+    arrays = golden(name)
+    script = composed("partial_rope", *techniques)
+    own = {"rope_train_seq_len": golden("rope_ntk")["train_seq_len"]} if techniques else {}
+    h = hyperparameters(script, rope_dims=8, rope_base=10000.0, **own)
+    cos, sin = script.rotary_tables(h, 20)
+    close(cos[None], arrays["cos"])
+    close(sin[None], arrays["sin"])
+    close(script.rotate(arrays["x"], cos, sin), arrays["y"])
+
+
+def test_star_relu(golden):
+    arrays = golden("mlp_star_relu2_pr277")
+    script = composed("star_relu")
+    mlp = script.MLP(hyperparameters(script, model_dim=16, mlp_mult=3.0), 0)
+    ours = {"up_proj.weight": "fc.weight", "down_proj.weight": "proj.weight"}
+    mlp.load_state_dict({ours.get(name, name): t for name, t in under(arrays, "w").items()})
+    close(mlp(arrays["x"]), arrays["y"])
+
+
 def test_leaky_relu_squared(golden):
     arrays = golden("mlp_leaky_relu2")
     script = composed(*BLOCK)
@@ -229,6 +255,38 @@ def test_a_layer_whose_branches_write_two_lanes(golden):
     lanes = arrays["lane0"], arrays["lane1"], arrays["x0"]
     found = model.run_on_lanes(layer, *lanes, *tables, None)
     close(found, (arrays["out_lane0"], arrays["out_lane1"]))
+
+
+# --- embeddings ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "form, wanted", [("mix0", "y"), ("keep3", "y_pr301"), ("keep5", "y_pr301")]
+)
+def test_smear_gate(golden, form, wanted):
+    arrays = golden("smear_plain")
+    script = composed("smear_gate", smear_gate__form=form)
+    smear = script.SmearGate(hyperparameters(script, model_dim=16))
+    if form == "keep5":
+        close(smear.gate.detach(), arrays["init_gate_pr301"])
+    with torch.no_grad():
+        smear.gate.copy_(arrays["gate"])
+    close(smear(arrays["x"]).detach(), arrays[wanted])
+
+
+@pytest.mark.parametrize("hash, key", [("xor", "xor"), ("mul1009", "lin1009"), ("mul31", "lin31")])
+def test_hashed_pairs(golden, hash, key):
+    arrays = golden("bigram_hash")
+    script = composed("bigram_hash", bigram_hash__hash=hash)
+    h = hyperparameters(script, model_dim=16, bigram_vocab_size=arrays["V"], bigram_dim=8)
+    bigram = script.BigramHash(h)
+    with torch.no_grad():
+        bigram.embed.weight.copy_(arrays["table"])
+        bigram.proj.weight.copy_(arrays["proj"])
+    assert torch.equal(bigram.bucket(arrays["ids"]).long(), arrays[f"ids_{key}"])
+    close(bigram(arrays["ids"]).detach(), arrays[f"y_{key}"])
+    if hash == "xor":  # of tokens up to 65535: the products do not fit 32 bits
+        assert torch.equal(bigram.bucket(arrays["ids_large"]).long(), arrays["ids_xor_large"])
 
 
 # --- the whole model, and the ways it is scored --------------------------------------------------
@@ -1173,3 +1231,166 @@ def test_the_sampled_order_is_that_of_the_public_loader(shared, monkeypatch):
     loader = script.Loader(h)
     for wanted in first["micro_losses"]:  # of eight, each divided by eight
         assert nll[loader.next_batch()].mean().item() / 8 == pytest.approx(wanted, rel=1e-6)
+
+
+PREVIOUS = [[0, 5], [5, 7], [7, 7]]  # (previous, token) of the ids 5, 7, 7
+
+
+@pytest.mark.parametrize(
+    "hash, buckets",
+    [
+        # the last of 100 buckets is the first position's
+        ("xor", [99, (36313 * 7 ^ 27191 * 5) % 99, (36313 * 7 ^ 27191 * 7) % 99]),
+        ("mul92821", [(92821 * previous + token) % 100 for previous, token in PREVIOUS]),
+        ("mul31", [(31 * 5 + 5) % 100, (31 * 5 + 7) % 100, (31 * 7 + 7) % 100]),
+        ("mul1009", [(1009 * previous + token) % 100 for previous, token in PREVIOUS]),
+    ],
+)
+def test_a_pair_finds_its_bucket_by_hand(hash, buckets):
+    script = composed("bigram_hash", bigram_hash__hash=hash)
+    h = hyperparameters(script, bigram_vocab_size=100, bigram_dim=4)
+    assert script.BigramHash(h).bucket(torch.tensor([[5, 7, 7]])).tolist() == [buckets]
+
+
+@pytest.mark.parametrize(
+    "form, mixed",
+    # of the columns 1, 2, 4: gates of 0, 3 and 5 let 1/2, 1/(1 + e^3) and 1/(1 + e^5) through
+    [("mix0", [0.5, 1.5, 3.0]), ("keep3", [0.9525741, 1.9525741, 3.9051483]), ("keep5", None)],
+)
+def test_a_position_starts_with_this_much_of_the_one_before(form, mixed):
+    script = composed("smear_gate", smear_gate__form=form)
+    smear = script.SmearGate(hyperparameters(script, model_dim=1))
+    share = 1 / (1 + math.exp(5))
+    mixed = mixed or [1 - share, 2 - share, 4 - 2 * share]
+    close(smear(torch.tensor([[[1.0], [2.0], [4.0]]])).flatten().detach(), torch.tensor(mixed))
+
+
+def small_model(*techniques, chosen=None, **values):
+    """A GPT of four layers of width 64 with these techniques, and its hyperparameters."""
+    script = composed(*techniques, **(chosen or {}))
+    sizes = {"num_layers": 4, "model_dim": 64, "num_heads": 4, "num_kv_heads": 2}
+    sizes |= {"vocab_size": 96, "train_seq_len": 16, "device": CPU}
+    h = hyperparameters(script, **{**sizes, **values})
+    torch.manual_seed(1)
+    return script, h, script.GPT(h)
+
+
+@pytest.mark.parametrize("T, slowed", [(8, 1), (16, 2 ** (16 / 14)), (24, 3 ** (16 / 14))])
+def test_a_sequence_turns_by_the_base_of_its_length(T, slowed):
+    lengths = {"train_seq_len": 16, "eval_seq_len": 24}
+    _, _, model = small_model("ntk_rope", rope_train_seq_len=8, **lengths)
+    for block in model.blocks:
+        torch.nn.init.orthogonal_(block.attn.proj.weight)
+    ids = torch.arange(2 * T).view(2, T) % 96
+    for base, same in ((10000.0 * slowed, True), (10000.0, T == 8)):
+        plain = small_model(rope_base=base, **lengths)[2]
+        plain.load_state_dict(model.state_dict())
+        assert torch.allclose(model(ids, ids), plain(ids, ids), rtol=1e-5, atol=1e-6) is same
+
+
+def test_listed_layers_read_a_second_embedding_in_their_values():
+    _, _, model = small_model("value_embedding", ve_dim=8, ve_layers=(1, -1))
+    ids, seen = torch.arange(12).view(1, 12), {}
+    with torch.no_grad():
+        torch.nn.init.normal_(model.ve_shared.proj.weight)
+        model.ve_layer_scales[1].fill_(3.0)
+    for layer, block in enumerate(model.blocks):
+        # what c_v is without the embedding
+        block.attn.c_v.register_forward_hook(lambda m, x, y, n=layer: seen.update({n: y}))
+    kernel = torch.nn.functional.scaled_dot_product_attention
+    values = []
+
+    def attend(q, k, v, **rest):
+        values.append(v.transpose(1, 2).flatten(2))
+        return kernel(q, k, v, **rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.functional, "scaled_dot_product_attention", attend)
+        model(ids, ids)
+    own = 0.1 * model.ve_shared.embed.weight[ids] @ model.ve_shared.proj.weight.T
+    for layer, scale in enumerate((0.0, 1.0, 0.0, 3.0)):
+        close(values[layer], seen[layer] + scale * own)
+
+
+@pytest.mark.parametrize("layer, taken", [(-1, 2), (0, 0)])
+def test_a_share_of_a_middle_layer_is_taken_back_out(layer, taken):
+    script, _, model = small_model("backout", backout_layer=layer, backout_lambda_init=0.5)
+    outputs = []
+    for block in model.blocks:
+        torch.nn.init.orthogonal_(block.mlp.proj.weight)
+        block.register_forward_hook(lambda m, x, y: outputs.append(y))
+    found = model.trunk(torch.arange(12).view(1, 12))
+    close(found, script.rms_norm(outputs[-1] - 0.5 * outputs[taken]))
+
+
+def test_the_normaliser_costs_in_training_and_not_in_scores():
+    _, _, model = small_model("z_loss", z_loss_weight=0.5)
+    ids = torch.arange(12).view(1, 12)
+    logits = model.head(model.trunk(ids))
+    normaliser = logits.exp().sum(-1).log()
+    close(model(ids, ids) - model.eval()(ids, ids), 0.5 * normaliser**2)
+
+
+def test_singular_values_of_the_embedding_fall_as_overtones_do():
+    before, after = (small_model(*words)[2].tok_emb.weight for words in ((), ("overtone_init",)))
+    largest = torch.linalg.svdvals(before)[0]
+    close(torch.linalg.svdvals(after), largest / torch.arange(1, 65) ** 0.5)
+
+
+def test_layers_start_with_their_share_of_the_stream():
+    model = small_model("phase_init")[2]
+    # sigmoid(-1.5), sigmoid(-0.5), sigmoid(0.5), sigmoid(1.5)
+    for block, share in zip(
+        model.blocks, (0.1824255, 0.3775407, 0.6224593, 0.8175745), strict=True
+    ):
+        close(block.resid_mix.detach(), torch.tensor([[share], [1 - share]]).expand(2, 64))
+
+
+def test_projections_that_are_not_zero_start_smaller_by_the_depth():
+    added = ("mup_init", "orthogonal_init", "bigram_hash", "value_embedding")
+    model = small_model(*added, bigram_dim=64, ve_dim=64, num_kv_heads=4)[2]
+    for name, p in model.named_parameters():
+        if name in ("bigram.proj.weight", "ve_shared.proj.weight"):
+            close(torch.linalg.svdvals(p), torch.full((64,), 8**-0.5))
+        elif name.endswith("proj.weight"):
+            assert not p.any(), name
+        elif name.endswith("c_q.weight"):
+            close(torch.linalg.svdvals(p), torch.ones(64))
+
+
+def test_the_second_half_of_the_layers_trains_at_its_own_rates():
+    script, h, model = small_model("decoder_lr", decoder_lr_mult=3.0, matrix_lr=0.1, scalar_lr=0.2)
+    names = {id(p): name for name, p in model.named_parameters()}
+    rates = {
+        names[id(p)]: group["base_lr"]
+        for optimizer in script.make_optimizers(h, model)
+        for group in optimizer.param_groups
+        for p in group["params"]
+    }
+    assert len(rates) == len(names)
+    for layer, times in enumerate((1, 1, 3, 3)):
+        assert rates[f"blocks.{layer}.mlp.fc.weight"] == pytest.approx(0.1 * times)
+        assert rates[f"blocks.{layer}.attn.q_gain"] == pytest.approx(0.2 * times)
+    assert rates["skip_weights"] == 0.2 and rates["tok_emb.weight"] == h.tied_embed_lr
+
+
+@pytest.mark.parametrize(
+    "chosen, table, proj",
+    [
+        ({}, "tied_embed_lr", "matrix_lr"),
+        ({"bigram_hash__table_optimizer": "muon"}, "matrix_lr", "matrix_lr"),
+        ({"bigram_hash__table_optimizer": "scalar"}, "scalar_lr", "matrix_lr"),
+        ({"bigram_hash__proj_optimizer": "scalar"}, "tied_embed_lr", "scalar_lr"),
+    ],
+)
+def test_the_optimizer_of_a_table_and_of_its_projection_is_chosen(chosen, table, proj):
+    rates = {"tied_embed_lr": 0.1, "matrix_lr": 0.2, "scalar_lr": 0.3}
+    script, h, model = small_model("bigram_hash", chosen=chosen, **rates)
+    held = {
+        id(p): group["lr"]
+        for optimizer in script.make_optimizers(h, model)
+        for group in optimizer.param_groups
+        for p in group["params"]
+    }
+    assert held[id(model.bigram.embed.weight)] == rates[table]
+    assert held[id(model.bigram.proj.weight)] == rates[proj]

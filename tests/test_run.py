@@ -4,7 +4,7 @@ import shutil
 import struct
 
 import pytest
-from conftest import SMALL, run_script, technique, write_tree
+from conftest import SMALL, as_module, hyperparameters, run_script, technique, write_tree
 
 import pgolf_compose
 
@@ -291,6 +291,42 @@ def test_a_checkpoint_must_name_every_parameter(tmp_path, tiny):
     assert refused(build, tmp_path, DATA_DIR=str(tiny)) == (
         "train_gpt.py: no checkpoint at (empty) (INIT_CHECKPOINT)\n"
     )
+
+
+def test_a_checkpoint_may_spell_names_as_public_scripts_do(tmp_path):
+    import numpy as np
+
+    added = ["init_from_checkpoint", "smear_gate", "bigram_hash"]
+    script = as_module(pgolf_compose.compose("baseline", added=added))
+    small = {"num_layers": 3, "model_dim": 32, "num_heads": 4, "num_kv_heads": 2}
+    h = hyperparameters(script, **small, init_checkpoint=str(tmp_path / "some.npz"))
+    ours = {name: t.numpy() for name, t in script.GPT(h).state_dict().items()}
+    public = {
+        "bigram_hash.table.weight": ours["bigram.embed.weight"],
+        "bigram_hash.proj.weight": ours["bigram.proj.weight"],
+        "bigram.scale": ours["bigram.scale"],
+        "smeargate.gate": ours["smear.gate"],
+    }
+    for bank, kinds in {
+        "qo_bank": ["attn.c_q", "attn.proj"],
+        "kv_bank": ["attn.c_k", "attn.c_v"],
+        "mlp_up_bank": ["mlp.fc"],
+        "mlp_down_bank": ["mlp.proj"],
+    }.items():
+        public[bank] = np.stack(
+            [ours[f"blocks.{n}.{kind}.weight"] for kind in kinds for n in range(3)]
+        )
+    rest = {
+        name: t
+        for name, t in ours.items()
+        if not name.startswith(("bigram", "smear")) and "attn.c_" not in name
+        if not name.endswith(("attn.proj.weight", "mlp.fc.weight", "mlp.proj.weight"))
+    }
+    np.savez(h.init_checkpoint, **public, **rest)
+    model = script.GPT(h)
+    script.load_checkpoint(h, model)
+    for name, t in model.state_dict().items():
+        assert np.array_equal(t.numpy(), ours[name]), name
 
 
 def test_smoke_goes_through_every_stage(tree, cli, monkeypatch):

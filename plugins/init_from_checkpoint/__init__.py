@@ -6,7 +6,9 @@ technique = Technique(
     __name__,
     env_prefix="INIT",
     hyperparameters=(
-        Hyperparameter("checkpoint", "", "a .npz or .pt with every parameter by its name"),
+        Hyperparameter(
+            "checkpoint", "", "a .npz or .pt with every parameter by its name, ours or public"
+        ),
     ),
     measuring=True,
 )

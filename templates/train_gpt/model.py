@@ -40,9 +40,12 @@ def rotary_tables(h: Hyperparameters, T: int) -> tuple[Tensor, Tensor]:
     # @part rotary.dims
     d = h.model_dim // h.num_heads
     # @endpart
-    frequency = h.rope_base ** (-torch.arange(0, d, 2, dtype=torch.float32) / d)
+    base, rounded = h.rope_base, h.rope_bf16_tables and h.precision == "bf16"
+    # @scope h, T, d, base, rounded (positions and frequencies, to bfloat16): rewrite base, rounded
+    # @slot rotary.base
+    frequency = base ** (-torch.arange(0, d, 2, dtype=torch.float32) / d)
     position = torch.arange(T, dtype=torch.float32)
-    if h.rope_bf16_tables and h.precision == "bf16":
+    if rounded:
         # positions above 256 collapse onto their neighbours: the public baseline ran like this
         frequency, position = frequency.bfloat16().float(), position.bfloat16().float()
     angle = torch.outer(position, frequency)[:, None]
@@ -180,6 +183,8 @@ class GPT(nn.Module):
         super().__init__()
         self.h = h
         self.tok_emb = nn.Embedding(h.vocab_size, h.model_dim)
+        # @scope self, h; nothing but the token embedding is there
+        # @slot embed.init
         # @scope self, h; the skips are counted next, from self.plan()
         # @slot layers.init
         self.skip_weights = nn.Parameter(torch.ones(min(map(len, self.plan())), h.model_dim))
@@ -188,12 +193,15 @@ class GPT(nn.Module):
         self.blocks = nn.ModuleList([Block(h, layer) for layer in range(h.num_layers)])
         if not h.tie_embeddings:
             self.lm_head = CastedLinear(h.model_dim, h.vocab_size, zero_init=True)
+        # @scope self, h; blocks and head are there
+        # @slot head.init
         # made here, once: a compiler that fused them into the model would round them differently
+        # @scope self, h; register the rotary tables that rotary.of_length reads as buffers
+        # @part rotary.buffers
         longest = max(h.train_seq_len, h.eval_seq_len)
         for name, table in zip(("cos", "sin"), rotary_tables(h, longest), strict=True):
             self.register_buffer(name, table, persistent=False)
-        # @scope self, h
-        # @slot embed.init
+        # @endpart
         self.init_weights()
 
     @torch.no_grad()
@@ -229,10 +237,15 @@ class GPT(nn.Module):
         x = self.tok_emb(ids)
         # @scope self, ids (B, T), x (B, T, D): rewrite x
         # @slot embed.tokens
+        # @scope self, ids (B, T), x (B, T, D): add to x what else is embedded, or rewrite the sum
+        # @slot embed.added
         x = rms_norm(x)
         # @scope self, ids (B, T), x (B, T, D): rewrite x, which is x0 from here on
         # @slot embed.normed
+        # @scope self, ids (B, T), x (B, T, D); assign cos, sin (T, 1, d / 2) in the type of x
+        # @part rotary.of_length
         cos, sin = (table[: ids.size(1)].to(x.dtype) for table in (self.cos, self.sin))
+        # @endpart
         skip_weights = self.skip_weights.to(x.dtype).unbind()
         # @scope self, x (B, T, D), skip_weights, one (D,) of each skip: what all layers read
         # @slot layers.start

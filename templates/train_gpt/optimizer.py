@@ -89,6 +89,8 @@ def make_optimizers(h: Hyperparameters, model: GPT) -> list[torch.optim.Optimize
     """Adam for embeddings, an untied head and scalars, Muon for matrices, each at its own rate."""
     groups = {"embedding": [], "head": [], "matrix": [], "scalar": []}
     kinds = parameter_kinds(model)
+    # @scope h, model, kinds (name -> embedding, head, matrix or scalar): rewrite who trains what
+    # @slot optimizer.kinds
     for name, p in model.named_parameters():
         groups[kinds[name]].append(p)
     # @scope h, model, kinds, groups (kind -> parameters): move them
