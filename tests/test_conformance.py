@@ -13,6 +13,7 @@ import pgolf_compose
 # folders below conformance/ ending in a recipe's name; later techniques add theirs
 TRACES = [
     "baseline",
+    "2026-04-01_Vocab4096_MLPMult4_WD085",
     "2026-04-05_SP8192_GPTQ-Embeddings_SDClip_Loop45x2",
     "quant/2026-04-05_SP8192_GPTQ-Embeddings_SDClip_Loop45x2",
     "2026-04-06_SP8192_QK5_LegalTTT_1.0828",
