@@ -5,6 +5,7 @@ stands above a place after `# @scope` tells which names are in scope there, with
 """
 
 import ast
+import functools
 import io
 import re
 import tokenize
@@ -124,6 +125,7 @@ def directives(text: str, file: File, known: set[str] = INSIDE) -> Iterator[Dire
         yield Directive(number, len(found["indent"].expandtabs()), found["word"], rest)
 
 
+@functools.cache
 def string_lines(text: str) -> frozenset[int]:
     """Lines (from 0) that begin inside a string. Empty where the text does not tokenise."""
     inside: set[int] = set()
@@ -259,6 +261,7 @@ def check_syntax(code: str, file: File, first: int) -> None:
         raise ComposeError(f"{error.msg}: {text}" if text else error.msg, where) from None
 
 
+@functools.cache
 def docstring_lines(code: str) -> frozenset[int]:
     """Lines (from 0) of docstrings but their first: they may be indented with their code."""
     try:

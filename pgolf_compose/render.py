@@ -1,15 +1,18 @@
 """A composition becomes a script: templates through Jinja, with the fragments in their places."""
 
 import ast
+import functools
 import itertools
 import re
 import textwrap
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import CodeType
 from typing import ClassVar
 
-from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateError, nodes
+from jinja2 import BaseLoader, BytecodeCache, Environment, StrictUndefined, TemplateError, nodes
+from jinja2.bccache import Bucket
 from jinja2.exceptions import TemplateNotFound
 from jinja2.ext import Extension
 
@@ -28,10 +31,16 @@ __all__ = ["render"]
 
 def render(composition: Composition) -> Script:
     """The readable script: composed, pruned of what nothing reads, formatted by black."""
+    return tidy(drop_unused(checked(composition)))
+
+
+def checked(composition: Composition) -> Script:
+    """Every fragment in its place, and every name that is read defined once."""
     script = fill(composition)
+    script.compiled()  # sees what its tree does not show: a return or break with nothing around it
     check_names(script)
     check_defined(script)
-    return tidy(drop_unused(script))
+    return script
 
 
 def fill(composition: Composition) -> Script:
@@ -43,6 +52,7 @@ def fill(composition: Composition) -> Script:
     environment = Environment(
         loader=loader,
         extensions=[Places],
+        bytecode_cache=COMPILED,
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         line_statement_prefix="# @",
@@ -71,24 +81,41 @@ def fill(composition: Composition) -> Script:
     return Script(composition.name, code, origins)
 
 
-class Stamps:
-    """Origins by number, so that Jinja carries one short mark at the end of each line."""
+class Compiled(BytecodeCache):
+    """Jinja's code for each text that this process has seen."""
 
     def __init__(self):
-        self.origins: list[Origin] = []
+        self.code: dict[tuple[str, str], CodeType] = {}
 
-    def on(self, line: str, origin: Origin) -> str:
-        self.origins.append(origin)
-        return f"{line}{STAMP}{len(self.origins) - 1}"
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self.code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.code[bucket.key, bucket.checksum] = bucket.code
+
+
+COMPILED = Compiled()
+
+
+class Stamps:
+    """Origins by the name of a text, so that Jinja carries one short mark at each line's end."""
+
+    def __init__(self):
+        self.origins: dict[str, Sequence[Origin]] = {}
+
+    def on(self, lines: Sequence[str], name: str, origins: Sequence[Origin]) -> list[str]:
+        self.origins[name] = origins
+        return [f"{line}{STAMP}{name}:{n}" for n, line in enumerate(lines)]
 
     def peel(self, text: str) -> tuple[str, tuple[Origin, ...]]:
         """Text and origins; a line without a stamp held a directive and goes."""
         lines, origins = [], []
         for stamped in text.split("\n"):
-            line, stamp, number = stamped.rpartition(STAMP)
+            line, stamp, mark = stamped.rpartition(STAMP)
             if stamp:
+                name, _, n = mark.rpartition(":")
                 lines.append(line)
-                origins.append(self.origins[int(number)])
+                origins.append(self.origins[name][int(n)])
         return "".join(f"{line}\n" for line in lines), tuple(origins)
 
 
@@ -110,12 +137,12 @@ class Loader(BaseLoader):
             text = read_text(file)
             origins = [Origin("host", file, n + 1) for n in range(text.count("\n") + 1)]
         self.names.add(name)
-        return self.stamped(text, file, origins), name, None
+        return self.stamped(name, text, file, origins), name, None
 
-    def stamped(self, text: str, file: File, origins: Sequence[Origin]) -> str:
+    def stamped(self, name: str, text: str, file: File, origins: Sequence[Origin]) -> str:
         """Every line of code with its origin, every place with its column."""
         lines = text.rstrip("\n").split("\n")
-        stamped = [self.stamps.on(line, origins[n]) for n, line in enumerate(lines)]
+        stamped = self.stamps.on(lines, name, origins)
         for directive in directives(text, file):
             n = directive.number - 1
             if directive.word == "scope":
@@ -187,8 +214,9 @@ class Filling:
             )
         if fragment.generated:
             lines = fragment.code.rstrip("\n").split("\n")
-            pairs = zip(lines, fragment.origins, strict=True)
-            text = "".join(self.stamps.on(line, origin) + "\n" for line, origin in pairs)
+            name = f"generated {len(self.stamps.origins)}"
+            stamped = self.stamps.on(lines, name, fragment.origins)
+            text = "".join(f"{line}\n" for line in stamped)
         else:
             names = {**context.get_all(), **self.settled[fragment.owner]}
             text = self.environment.get_template(str(fragment.origin)).render(names)
@@ -343,7 +371,8 @@ def generated(composition: Composition) -> list[Fragment]:
     fragments = [header(composition), *hyperparameters(composition)]
     if told := warning(composition):
         origin = Origin("recipe", File(composition.recipe.path, "recipe"), 1)
-        line = f"log(h, {told!r})"
+        pieces = textwrap.wrap(told, WIDTH - 12, drop_whitespace=False)
+        line = f"log(h, {' '.join(map(repr, pieces))})"
         fragments.append(generated_fragment("recipe", "main.setup", [(line, origin)]))
     return fragments
 
@@ -468,6 +497,7 @@ def number(value: float) -> str:
     return repr(int(value) if value == int(value) else value)
 
 
+@functools.cache
 def declaration_lines(source: str) -> dict[str, int]:
     """The line on which each `Hyperparameter("name", ...)` or `choice("name", ...)` begins."""
     calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import CodeType
 
 from pgolf_compose.errors import ComposeError, did_you_mean
 from pgolf_compose.origin import Origin
@@ -33,15 +34,21 @@ class Script:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """The parsed text; what does not parse is told at the line its author wrote."""
+        return self.compiled(ast.PyCF_ONLY_AST)
+
+    def compiled(self, flags: int = 0) -> CodeType | ast.Module:
+        """The text as Python reads it; what it refuses is told at the line its author wrote."""
         try:
-            # compile() also sees what parse() does not: a return or break with nothing around it
-            compile(self.code, self.name, "exec", dont_inherit=True)
-            return ast.parse(self.code)
+            return compile(self.code, self.name, "exec", flags, dont_inherit=True)
         except SyntaxError as error:
             origin = self.origins[min(error.lineno or 1, len(self.origins)) - 1]
             text = self.lines[min(error.lineno or 1, len(self.lines)) - 1].strip()
             raise ComposeError(f"{error.msg}: {text}", origin) from None
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Everything in the tree."""
+        return tuple(ast.walk(self.tree))
 
     def keep(self, numbers: Sequence[int], changed: dict[int, str] | None = None) -> "Script":
         """The script with only these lines (from 1), some with another text."""
@@ -79,7 +86,7 @@ def check_names(script: Script) -> None:
 def check_defined(script: Script) -> None:
     """Every name that is read is defined somewhere, every `h.name` is a hyperparameter."""
     bound, attributes = set(dir(builtins)) | {"__file__", "__name__"}, set()
-    for node in ast.walk(script.tree):
+    for node in script.nodes:
         if isinstance(node, DEFINITIONS):
             bound.add(node.name)
         elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
@@ -92,7 +99,7 @@ def check_defined(script: Script) -> None:
             bound.add(node.name)
         if isinstance(node, ast.ClassDef) and node.name == "Hyperparameters":
             attributes = {t.id for n in node.body if isinstance(n, ast.Assign) for t in n.targets}
-    for node in ast.walk(script.tree):
+    for node in script.nodes:
         if isinstance(node, ast.Name) and node.id not in bound:
             raise ComposeError(
                 f"{node.id} is defined nowhere.{did_you_mean(node.id, bound)}",
@@ -100,9 +107,10 @@ def check_defined(script: Script) -> None:
             )
         if (
             isinstance(node, ast.Attribute)
-            and ast.unparse(node.value) in ("h", "self.h")
             and attributes
             and node.attr not in attributes
+            and "h" in (getattr(node.value, "id", ""), getattr(node.value, "attr", ""))
+            and ast.unparse(node.value) in ("h", "self.h")
         ):
             raise ComposeError(
                 f"h.{node.attr} is no hyperparameter.{did_you_mean(node.attr, attributes)}",
@@ -115,7 +123,7 @@ def drop_unused_functions(script: Script) -> Script:
     while True:
         used = Counter(
             node.id if isinstance(node, ast.Name) else node.attr
-            for node in ast.walk(script.tree)
+            for node in script.nodes
             if isinstance(node, ast.Name | ast.Attribute)
         )
         unused = []
@@ -141,7 +149,7 @@ def drop_unread_hyperparameters(script: Script) -> Script:
     if settings is None:
         return script
     while True:
-        read = {node.attr for node in ast.walk(script.tree) if isinstance(node, ast.Attribute)}
+        read = {node.attr for node in script.nodes if isinstance(node, ast.Attribute)}
         settings = next(n for n in script.tree.body if getattr(n, "name", "") == "Hyperparameters")
         read |= {
             node.id
@@ -164,7 +172,7 @@ def drop_unread_hyperparameters(script: Script) -> Script:
 
 
 def drop_unused_imports(script: Script) -> Script:
-    used = {node.id for node in ast.walk(script.tree) if isinstance(node, ast.Name)}
+    used = {node.id for node in script.nodes if isinstance(node, ast.Name)}
     imported: dict[str, str] = {}
     statements: dict[int, list[ast.stmt | str]] = {}  # by first line: what stays there
     gone: set[int] = set()

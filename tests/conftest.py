@@ -1,20 +1,28 @@
 """What the tests share: file trees, the command line, composed scripts as modules."""
 
+import ast
+import functools
+import itertools
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import types
 from pathlib import Path
 
+import black
 import numpy as np
 import pytest
+import python_minifier
 import torch
 from click.testing import CliRunner
+from runs import Starter
 
 import pgolf_compose
 from pgolf_compose.cli import main
+from pgolf_compose.script import DEFINITIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"  # captured numbers; the suite passes without them
@@ -86,6 +94,40 @@ def as_module(build) -> types.SimpleNamespace:
     return module
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_formatted_twice():
+    """black and python-minifier take most of a composition: what they made of a text is kept.
+
+    black formats functions and classes one by one, of which a composition shares most with others.
+    """
+    known = {}
+    form, minify = black.format_str, python_minifier.minify
+
+    def once(function, text, **options):
+        key = function, text, repr(options)
+        if key not in known:
+            known[key] = function(text, **options)
+        return known[key]
+
+    def by_pieces(text, **options):
+        return "\n\n\n".join(once(form, one, **options).strip("\n") for one in pieces(text)) + "\n"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(black, "format_str", by_pieces)
+        patch.setattr(python_minifier, "minify", functools.partial(once, minify))
+        yield
+
+
+def pieces(text: str) -> list[str]:
+    """A script, cut where two blank lines stand above a function or class, or below it."""
+    lines, cuts = text.split("\n"), [0]
+    for one, other in itertools.pairwise(ast.parse(text).body):
+        end = one.end_lineno
+        if isinstance(one, DEFINITIONS) or isinstance(other, DEFINITIONS):
+            cuts += [end] if lines[end : end + 2] == ["", ""] else []
+    return ["\n".join(lines[a:b]) for a, b in itertools.pairwise([*cuts, len(lines)])]
+
+
 @pytest.fixture(scope="session")
 def baseline():
     return pgolf_compose.compose("baseline")
@@ -118,6 +160,19 @@ def tiny(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def short(tiny, tmp_path_factory) -> Path:
+    """The tiny dataset with 4,097 tokens to validate on."""
+    folder = tmp_path_factory.mktemp("data") / "short"
+    shutil.copytree(tiny, folder)
+    [shard] = folder.glob("datasets/*/fineweb_val_*.bin")
+    header = np.fromfile(shard, "<i4", 256)
+    tokens = np.fromfile(shard, "<u2", 4097, offset=1024)
+    header[2] = len(tokens)
+    shard.write_bytes(header.tobytes() + tokens.tobytes())
+    return folder
+
+
 SMALL = {
     "NUM_LAYERS": "3",
     "MODEL_DIM": "32",
@@ -139,27 +194,42 @@ SMALL = {
 }
 
 
+@functools.cache
+def starter() -> Starter:
+    """This worker's. torch's optimizers import torch._dynamo, which takes as long as torch."""
+    return Starter("numpy", "sentencepiece", "torch", "torch._dynamo")
+
+
+def pytest_sessionfinish():
+    if starter.cache_info().currsize:
+        starter().stop()
+
+
 def run_script(
-    code: str | bytes, folder: Path, *, processes: int = 1, **env
+    code: str | bytes, folder: Path, *, processes: int = 1, as_users_do: bool = False, **env
 ) -> types.SimpleNamespace:
     """Run a script in a folder of its own; its streams, exit code and metrics.
 
-    A variable of None is taken out of the environment.
+    A variable of None is taken out of the environment. One process is forked from one that has
+    imported torch already, unless it is to start `as_users_do`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / "train_gpt.py"
     script.write_bytes(code.encode() if isinstance(code, str) else code)
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
     environment = {**os.environ, **SMALL, "METRICS_PATH": "metrics.jsonl", **env}
-    command = [sys.executable, *(torchrun if processes > 1 else []), "train_gpt.py"]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={k: v for k, v in environment.items() if v is not None},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    environment = {k: v for k, v in environment.items() if v is not None}
+    if processes == 1 and not as_users_do and sys.platform == "linux":
+        done = starter().run(script, environment, timeout=300)
+    else:
+        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+        done = subprocess.run(
+            [sys.executable, *(torchrun if processes > 1 else []), script.name],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
     metrics = folder / "metrics.jsonl"
     lines = metrics.read_text().splitlines() if metrics.exists() else []
     events = [json.loads(line) for line in lines]

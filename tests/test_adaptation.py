@@ -201,12 +201,19 @@ def test_two_processes_that_average_make_half_as_many_updates(on_processes):
 # --- compiled ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("technique", ["score_first_ttt", "val_pretrain_ttt"])
-def test_compiled_updates_are_one_graph_and_the_same_numbers(technique, monkeypatch):
+@pytest.mark.parametrize(
+    "technique, more",
+    [
+        ("score_first_ttt", ()),
+        ("score_first_ttt", ("eval_hash_embedding",)),
+        ("val_pretrain_ttt", ()),
+    ],
+)
+def test_compiled_updates_are_one_graph_and_the_same_numbers(technique, more, monkeypatch):
     needs = ("sliding_window_eval",) if technique == "score_first_ttt" else ()
     losses, graphs = {}, {}
     for compiled in ("false", "true"):
-        build = composed(*needs, technique, set=(f"{technique}.compile={compiled}",))
+        build = composed(*needs, technique, *more, set=(f"{technique}.compile={compiled}",))
         values = {"ttt_epochs": 2, "ttt_batch_seqs": 3, "torch_compile": "1"}
         if technique == "score_first_ttt":  # two chunks of four rows, each a batch and a short one
             values |= {"ttt_chunk_tokens": 4 * T, "eval_stride": T, "eval_batch_seqs": 3}

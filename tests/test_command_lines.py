@@ -23,13 +23,15 @@ def published() -> dict[str, dict]:
     """By bundled recipe, what the catalogs say that its run set."""
     records = {}
     for path in sorted((SHARED / "catalog").glob("*.json")):
-        records.update({r["pr"]: r for r in json.loads(path.read_text())["records"] if r.get("pr")})
+        for record in json.loads(path.read_text())["records"]:
+            records |= {record.get(key): record for key in ("pr", "dir")}
     recipes = {name: read_recipe(path) for name, path in bundled_recipes().items()}
-    return {
-        name: records[pr]["hyperparameters"]
+    found = {
+        # a pull request may have brought several records: the folder's name tells them apart
+        name: records.get(name) or records.get(recipe.submission.get("pr", name))
         for name, recipe in recipes.items()
-        if (pr := recipe.submission.get("pr")) in records
     }
+    return {name: record["hyperparameters"] for name, record in found.items() if record}
 
 
 PUBLISHED = published() if SHARED.is_dir() else {}

@@ -13,17 +13,32 @@ import pgolf_compose
 # folders below conformance/ ending in a recipe's name; later techniques add theirs
 TRACES = [
     "baseline",
+    "2026-03-20_10L_Int5MLP_MuonWD04_SWA50",
+    "2026-03-20_Int6_MLP3x_SmearGate_BigramHash_MuonWD_SWA",
     "2026-04-01_Vocab4096_MLPMult4_WD085",
+    "quant/2026-03-20_Int6_MLP3x_SmearGate_BigramHash_MuonWD_SWA",
     "2026-04-05_SP8192_GPTQ-Embeddings_SDClip_Loop45x2",
     "quant/2026-04-05_SP8192_GPTQ-Embeddings_SDClip_Loop45x2",
     "2026-04-06_SP8192_QK5_LegalTTT_1.0828",
     "2026-04-09_SP8192_3LayerRecur_ParResid_QK525_LegalTTT",
     "quant/2026-04-09_SP8192_3LayerRecur_ParResid_QK525_LegalTTT",
 ]
+# what a run in CI tells as well: with these only `make test-all` compares
+EXHAUSTIVE = {
+    "2026-03-20_10L_Int5MLP_MuonWD04_SWA50",
+    "2026-03-20_Int6_MLP3x_SmearGate_BigramHash_MuonWD_SWA",
+}
+# where a trace was captured otherwise than its record ran: eager, a late switch reaches training
+CHANGED = {
+    "2026-03-22_11L_EMA_GPTQ-lite_warmdown3500_QAT015_1.1233": ["late_qat.switch=live"],
+    "2026-03-23_LeakyReLU_LegalTTT_ParallelMuon": ["late_qat.switch=live"],
+}
 WITHIN = {"zlib": 0.01, "zstd": 0.01, "lzma": 0.01, "brotli": 0.04}  # of compressed bytes
 
 
-@pytest.mark.parametrize("name", TRACES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.exhaustive] * (n in EXHAUSTIVE)) for n in TRACES]
+)
 def test_the_public_run_is_reproduced(name, tmp_path, shared):
     folder = shared / "conformance" / name
     trace = json.loads((folder / "trace.json").read_text())
@@ -41,7 +56,12 @@ def run_as_recorded(folder, trace, run):
     """What our script of the same name records under the trace's settings."""
     (run / "data").symlink_to(SHARED / "conformance" / "data")
     vocabulary = trace["hyperparameters"]["vocab_size"]
-    build = pgolf_compose.compose(folder.name, added=["metrics", "init_from_checkpoint"])
+    build = pgolf_compose.compose(
+        folder.name,
+        added=["metrics", "init_from_checkpoint"],
+        set=CHANGED.get(folder.name, ()),
+        allow_noncompliant=True,
+    )
     settled = {"TTT_ENABLED", "SLIDING_WINDOW_ENABLED"}  # by what is composed
     ours = run_script(
         build.readable,

@@ -1,30 +1,44 @@
-"""What holds for each technique, whichever there are."""
+"""What holds for each technique, whichever there are: alone, under every choice, and in company."""
 
 import functools
 import itertools
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from allpairspy import AllPairs
 from conftest import as_module, hyperparameters, run_script
+from sets import (
+    TECHNIQUES,
+    Set,
+    choices,
+    covering_array,
+    each_option,
+    exclude_each_other,
+    random_sets,
+    valid,
+    valid_pairs,
+    with_needs,
+)
 
 import pgolf_compose
 from pgolf_compose.places import read_fragments
-from pgolf_compose.plugins import load_library
 from pgolf_compose.shapes import parameter_shapes
 
-TECHNIQUES = load_library().techniques
+
+def composed(chosen: Set, *more: str):
+    """The baseline with these techniques, what they require and `more`."""
+    return cached(tuple(with_needs([*chosen, *more])), tuple(choices(chosen)))
 
 
-def with_needs(name: str) -> list[str]:
-    """A technique and what it requires."""
-    chosen = [name]
-    for one in chosen:
-        chosen += [need for need in TECHNIQUES[one].requires if need not in chosen]
-    return chosen
+@functools.lru_cache(maxsize=4)
+def cached(added: tuple[str, ...], set: tuple[str, ...]):
+    return pgolf_compose.compose("baseline", added=added, set=set, allow_noncompliant=True)
+
+
+def together(names) -> Set:
+    """These techniques and what they require, as they are."""
+    return {name: {} for name in with_needs(names)}
 
 
 @pytest.fixture(scope="module", params=sorted(TECHNIQUES))
@@ -32,18 +46,15 @@ def name(request):
     return request.param
 
 
+@pytest.fixture(scope="module", params=each_option(), ids=lambda one: " ".join(choices(one) or one))
+def alone(request):
+    """A set of one technique."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def build(name):
-    return composed(with_needs(name))
-
-
-def composed(names: list[str]):
-    return cached(tuple(names))
-
-
-@functools.cache
-def cached(names: tuple[str, ...]):
-    return pgolf_compose.compose("baseline", added=names, allow_noncompliant=True)
+def build(alone):
+    return composed(alone)
 
 
 def test_it_declares_what_a_reader_needs(name):
@@ -54,30 +65,42 @@ def test_it_declares_what_a_reader_needs(name):
         assert hyperparameter.help and not hyperparameter.help.endswith(".")
 
 
-def test_it_changes_the_program_and_nothing_of_it_stays_when_it_is_off(build, baseline, name):
-    assert build.script.tree != baseline.script.tree
-    off = pgolf_compose.compose("baseline", added=[name], removed=[name])
-    assert off.script.code == baseline.script.code
-
-
 def test_the_techniques_it_names_exist(name):
     one = TECHNIQUES[name]
     assert {*one.requires, *one.conflicts, *one.after, *one.before} <= set(TECHNIQUES)
 
 
-def test_every_hyperparameter_of_it_is_read_under_some_choice(build, name):
-    one, code = TECHNIQUES[name], build.script.code
-    for settled in (each for each in one.hyperparameters if each.settled):
-        for option in settled.choices or ("true", "false"):
-            if option not in (settled.default, str(settled.default).lower()):
-                choice = f"{name}.{settled.name}={option}"
-                other = pgolf_compose.compose(
-                    "baseline", added=with_needs(name), set=[choice], allow_noncompliant=True
-                )
-                assert other.script.tree != build.script.tree, f"{choice} changes nothing"
-                code += other.script.code
-    for each in (each for each in one.hyperparameters if not each.settled):
-        assert f"{one.attribute(each)} = env(" in code
+def test_fragments_are_short_enough_to_read(name):
+    assert sum(len(one.origins) for one in read_fragments(TECHNIQUES[name])) <= 150
+
+
+def test_nothing_stays_of_what_is_off(baseline):
+    every = sorted(TECHNIQUES)
+    off = pgolf_compose.compose("baseline", added=every, removed=every)
+    assert off.script.code == baseline.script.code
+
+
+def test_every_hyperparameter_of_it_is_read_under_some_choice(name):
+    one = TECHNIQUES[name]
+    unread = {one.attribute(each) for each in one.hyperparameters if not each.settled}
+    for way in (way for way in each_option() if name in way):
+        code = composed(way).script.code if unread else ""
+        unread = {attribute for attribute in unread if f"{attribute} = env(" not in code}
+    assert unread == set()
+
+
+def test_it_changes_the_program(alone, build):
+    [name] = alone
+    without = composed(together([name] if choices(alone) else TECHNIQUES[name].requires))
+    assert program(build) != program(without)
+
+
+def program(build) -> list[str]:
+    """What stands below the hyperparameters."""
+    settings = next(
+        n for n in build.script.tree.body if getattr(n, "name", "") == "Hyperparameters"
+    )
+    return build.script.lines[settings.end_lineno :]
 
 
 def test_the_composed_script_is_lint_clean(build, tmp_path):
@@ -133,29 +156,18 @@ def small(module):
     return hyperparameters(module, **known)
 
 
-@pytest.fixture(scope="session")
-def short(tiny, tmp_path_factory):
-    """The tiny dataset with 4,097 tokens to validate on."""
-    folder = tmp_path_factory.mktemp("data") / "short"
-    shutil.copytree(tiny, folder)
-    [shard] = folder.glob("datasets/*/fineweb_val_*.bin")
-    header = np.fromfile(shard, "<i4", 256)
-    tokens = np.fromfile(shard, "<u2", 4097, offset=1024)
-    header[2] = len(tokens)
-    shard.write_bytes(header.tobytes() + tokens.tobytes())
-    return folder
-
-
-def goes_through(names: list[str], folder, data, **env) -> list[float]:
+def goes_through(chosen: Set, folder, data, **env) -> list[float]:
     """Compose, train two steps, write, read back and score; the losses, last the score's."""
     checkpoint = folder / "init.npz"
-    if "init_from_checkpoint" in names:
-        module = as_module(composed([one for one in names if one != "init_from_checkpoint"]))
+    if "init_from_checkpoint" in chosen:
+        others = {name: chosen[name] for name in chosen if name != "init_from_checkpoint"}
+        module = as_module(composed(others))
         model = module.GPT(small(module))
         np.savez(checkpoint, **{key: p.detach().numpy() for key, p in model.named_parameters()})
     given = {
         "DATA_DIR": str(data),
         "ITERATIONS": "2",
+        "WARMDOWN_ITERS": "0",  # full rates, so that what starts at zero leaves it
         "INIT_CHECKPOINT": str(checkpoint),
         "INT8_KEEP_FLOAT_MAX_NUMEL": "1000",  # so that matrices are quantised at this size
         "QUANT_SCALE_FLOOR": "0",
@@ -175,12 +187,13 @@ def goes_through(names: list[str], folder, data, **env) -> list[float]:
         "GPTQ_CALIBRATION_BATCHES": "8",
         "GPTQ_CALIB_SEQS": "16",
         "N_INT6_LAYERS": "4",
+        "MATRIX_BITS": "7",  # several that each make a grid coarser come together
+        "INT4_STEP": "2",
         "CLIP_SEARCH_LEAST_CLIP": "0",
         "MAGNITUDE_PRUNING_ABOVE_NUMEL": "1000",
         **env,
     }
-    build = composed(list(dict.fromkeys([*names, "metrics"])))
-    ran = run_script(build.packed, folder, **given)
+    ran = run_script(composed(chosen, "metrics").packed, folder, **given)
     assert ran.exit_code == 0, ran.stderr
     losses = [one["train_loss"] for one in ran.events if one["event"] == "step"]
     scores = [one["val_loss"] for one in ran.events if one["event"] == "eval"]
@@ -193,99 +206,55 @@ def goes_through(names: list[str], folder, data, **env) -> list[float]:
     return [*losses, scores[-1]]
 
 
-def test_it_trains_quantises_reads_back_and_scores(name, tmp_path, short):
-    goes_through(with_needs(name), tmp_path, short)
+def test_it_trains_quantises_reads_back_and_scores(alone, tmp_path, short):
+    goes_through(alone, tmp_path, short)
 
 
 @pytest.mark.exhaustive
-def test_two_processes_compute_what_one_computes(name, tmp_path, short):
-    if reason := TECHNIQUES[name].ranks_matter:
+def test_two_processes_compute_what_one_computes(alone, tmp_path, short):
+    if reason := TECHNIQUES[next(iter(alone))].ranks_matter:
         pytest.skip(reason)
-    one = goes_through(with_needs(name), tmp_path / "one", short)
-    two = goes_through(with_needs(name), tmp_path / "two", short, processes=2)
+    one = goes_through(alone, tmp_path / "one", short)
+    two = goes_through(alone, tmp_path / "two", short, processes=2)
     assert two == pytest.approx(one, rel=1e-5)
 
 
-REPLACED = {
-    name: {one.place for one in read_fragments(technique) if one.verb == "replace"}
-    for name, technique in TECHNIQUES.items()
-}
-
-
-def exclude_each_other(one: str, other: str) -> bool:
-    """Declared, or both replace one part."""
-    declared = other in TECHNIQUES[one].conflicts or one in TECHNIQUES[other].conflicts
-    return declared or bool(REPLACED[one] & REPLACED[other])
-
-
-def valid(names: list[str]) -> bool:
-    needed = {need for name in names for need in TECHNIQUES[name].requires}
-    return needed <= set(names) and not any(
-        exclude_each_other(*pair) for pair in itertools.combinations(names, 2)
-    )
-
-
-def covering_array() -> list[list[str]]:
-    """Sets of techniques such that every valid pair is together in one of them.
-
-    Techniques of which each excludes all others are one choice; the rest are on or off.
-    """
-    choices: list[list[str]] = []
-    for name in sorted(TECHNIQUES):
-        for others in choices:
-            if all(exclude_each_other(name, other) for other in others):
-                others.append(name)
-                break
-        else:
-            choices.append([name])
-
-    def possible(row: list[str]) -> bool:
-        chosen = [name for name in row if name]
-        decided = {name for others in choices[: len(row)] for name in others}
-        needed = {need for name in chosen for need in TECHNIQUES[name].requires}
-        return not (needed & decided) - set(chosen) and not any(
-            exclude_each_other(*pair) for pair in itertools.combinations(chosen, 2)
-        )
-
-    rows = AllPairs([[*others, ""] for others in choices], filter_func=possible)
-    return [[name for name in row if name] for row in rows]
-
-
-ARRAY = covering_array()
-PAIRS = [
-    pair
-    for pair in itertools.combinations(sorted(TECHNIQUES), 2)
-    if valid(sorted({*with_needs(pair[0]), *with_needs(pair[1])}))
+RANDOM = [
+    pytest.param(one, id=str(n), marks=[pytest.mark.exhaustive] if n >= 20 else [])
+    for n, one in enumerate(itertools.islice(random_sets(), 200))
 ]
 
 
-def test_every_valid_pair_is_in_the_covering_array():
-    together = {pair for row in ARRAY for pair in itertools.combinations(sorted(row), 2)}
-    assert set(PAIRS) <= together
-    assert all(valid(row) for row in ARRAY)
+@pytest.mark.parametrize("chosen", RANDOM)
+def test_many_at_once_train_quantise_read_back_and_score(chosen, tmp_path, short):
+    assert 5 <= len(chosen) <= 15 and valid(chosen)
+    goes_through(chosen, tmp_path, short)
 
 
-@pytest.mark.parametrize("row", range(len(ARRAY)))
-def test_many_at_once_train_quantise_read_back_and_score(row, tmp_path, short):
-    goes_through(ARRAY[row], tmp_path, short)
+ARRAY = [pytest.param(row, id=str(n)) for n, row in enumerate(covering_array())]
+
+
+@pytest.mark.parametrize("row", ARRAY)
+def test_all_that_go_together_compose(row):
+    composed(together(row))
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("pair", PAIRS, ids=" and ".join)
+@pytest.mark.parametrize("row", ARRAY)
+def test_all_that_go_together_train_quantise_read_back_and_score(row, tmp_path, short):
+    goes_through(together(row), tmp_path, short)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("pair", valid_pairs(), ids=" and ".join)
 def test_it_works_with_every_other(pair, tmp_path, short):
-    names = list(dict.fromkeys([*with_needs(pair[0]), *with_needs(pair[1])]))
-    goes_through(names, tmp_path, short)
+    goes_through(together(pair), tmp_path, short)
 
 
 @pytest.mark.parametrize(
     "pair", [p for p in itertools.combinations(sorted(TECHNIQUES), 2) if exclude_each_other(*p)]
 )
 def test_what_excludes_each_other_is_refused_with_both_names(pair):
-    names = list(dict.fromkeys([*with_needs(pair[0]), *with_needs(pair[1])]))
     with pytest.raises(pgolf_compose.ComposeError) as refused:
-        composed(names)
+        composed(together(pair))
     assert all(name in str(refused.value) for name in pair)
-
-
-def test_fragments_are_short_enough_to_read(name):
-    assert sum(len(one.origins) for one in read_fragments(TECHNIQUES[name])) <= 150

@@ -111,10 +111,12 @@ ARTIFACT = ("gptq", "sdclip", "brotli_codec")
 COMPOSED = set()  # by the test that runs
 
 
-def composed(*techniques, **settings):
-    """The baseline with these techniques and `technique__name=value`, as a module."""
+def composed(*words, **settings):
+    """The baseline with these techniques, `technique.name=value` or `technique__name=value`."""
+    techniques = tuple(word for word in words if "=" not in word)
     COMPOSED.update(techniques)
-    given = (f"{key.replace('__', '.')}={value}" for key, value in settings.items())
+    given = [word for word in words if "=" in word]
+    given += [f"{key.replace('__', '.')}={value}" for key, value in settings.items()]
     return cached(techniques, tuple(given))
 
 
@@ -378,6 +380,30 @@ def times_scored(script, h, validation):
     return times
 
 
+@pytest.mark.parametrize(
+    "replaces, wanted",
+    [
+        ("nothing", {"final_int8_zlib_roundtrip": "rows", "final_int8_sliding_window": "windows"}),
+        ("roundtrip", {"final_int8_zlib_roundtrip": "windows"}),
+        ("all", {"final_int8_zlib_roundtrip": "windows"}),
+    ],
+)
+def test_windows_stand_beside_or_for_scores_by_rows(monkeypatch, replaces, wanted):
+    script = composed("sliding_window_eval", sliding_window_eval__replaces=replaces)
+    monkeypatch.setattr(script, "evaluate_sliding", lambda *_: "windows")
+    if replaces != "all":
+        monkeypatch.setattr(script, "evaluate", lambda *_: "rows")
+    found = {}
+    monkeypatch.setattr(
+        script,
+        "score",
+        lambda h, label, evaluation, *rest: found.update({label: evaluation(h, 0, 0)}),
+    )
+    script.evaluate_stages(None, None, None, None)
+    assert found == wanted
+    assert script.evaluate(0, 0, 0) == ("windows" if replaces == "all" else "rows")
+
+
 def test_score_first_test_time_training(golden, monkeypatch):
     arrays = golden("ttt_score_first")
     script = composed(*MODEL)
@@ -622,7 +648,9 @@ def test_the_largest_weight_or_the_best_percentile_sets_a_row_s_step(golden):
         h = hyperparameters(script)
         q, scale = script.quantize_rows(h, "w", rows, "matrix", bits, {})
         assert q.view_as(arrays[f"q_{name}"]).equal(arrays[f"q_{name}"]), name
-        assert scale.equal(torch.as_tensor(arrays[f"s_{name}"], dtype=scale.dtype).view(-1)), name
+        wanted = torch.as_tensor(arrays[f"s_{name}"], dtype=scale.dtype).view(-1)
+        empty = rows.abs().amax(dim=1) == 0  # a step that stands for nothing: 2**-14 there
+        assert scale[~empty].equal(wanted[~empty]), name
 
 
 def stored_by(monkeypatch, script, state, kinds, **values):
@@ -969,7 +997,7 @@ def test_the_smallest_weights_of_a_large_matrix_become_zero(monkeypatch):
 @pytest.mark.parametrize(
     "search, coarse, fine",
     [
-        ("bisect", [[1, -1, 3, 0], [2, 0, -1, 1]], [[0, 0, 3, 0]]),  # three bytes too many
+        ("fewest", [[1, -1, 3, 0], [2, 0, -1, 1]], [[0, 0, 3, 0]]),  # three bytes too many
         ("once", [[0, 0, 3, 0], [2, 0, 0, 0]], [[0, 0, 3, 0]]),  # eight for each: all there are
     ],
 )
@@ -1068,6 +1096,23 @@ def test_integers_of_some_blocks_are_multiples_of_four(monkeypatch):
     assert found["blocks.0.mlp.fc.weight"][0].tolist() == [plain]
     assert found["blocks.11.mlp.fc.weight"][0].tolist() == [coarse]
     assert found["tok_emb.weight"][0].tolist() == [plain]
+
+
+def test_the_clip_is_kept_whose_rounding_by_columns_loses_least():
+    script = composed("gptq", "clip_search")
+    h = hyperparameters(script, clip_search_least_clip=0.0)
+    w, x = ramp(4, 200, scale=1.0), ramp(300, 200, scale=1.0)
+    w[:, 7] *= 40  # outliers, for whose sake all others would be coarse
+    found, scale = script.quantize_rows(h, "w", w, "matrix", 4, {"w": x.T @ x})
+    errors, tries = [], []
+    for quantile in (0.999, 0.9995, 0.9999, 0.99999, 1.0):
+        step = (w.abs().quantile(quantile, dim=1) / 7).half()
+        q = script.round_with_hessian(h, w, step.float(), 7, x.T @ x)
+        errors.append((q * step[:, None] - w).square().mean().item())
+        tries.append((q.to(torch.int8), step))
+    q, step = tries[errors.index(min(errors))]
+    assert q.equal(found) and step.equal(scale)
+    assert len(set(errors)) == 5 and errors.index(min(errors)) != 4
 
 
 def test_the_matrix_that_predicts_is_compensated_for_or_not(monkeypatch):

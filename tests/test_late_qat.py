@@ -124,7 +124,7 @@ def plain(tiny, tmp_path_factory):
     [
         (["start=always"], 1),  # branches add nothing yet: their last matrices are zero
         (["start=rate", "threshold=0.6"], 2),  # rates fall 1, 0.75, 0.5, 0.25
-        (["start=progress", "start_frac=0.75"], 3),
+        (["start=rate", "threshold=0.3"], 3),
         (["start=time", "start_frac=0"], 4),  # of a wall clock that there is not
         (["start=rate", "threshold=0.6", "switch=baked"], 4),
     ],
@@ -139,6 +139,11 @@ def test_training_feels_the_switch_from_the_step_it_is_thrown(
 
 
 def test_rates_may_drop_once_when_rounding_begins(plain, tiny, tmp_path):
-    dropped = composed("start=progress", "start_frac=0.5", "lr_factor=0.5")
-    _, rates = trained(dropped, tiny, tmp_path)
+    _, rates = trained(composed("threshold=0.6", "lr_factor=0.5"), tiny, tmp_path)
     assert rates == pytest.approx([a * b for a, b in zip(plain[1], (1, 1, 0.5, 0.5), strict=True)])
+
+
+def test_it_may_begin_after_a_share_of_the_wall_clock(tiny, tmp_path):
+    env = {"MAX_WALLCLOCK_SECONDS": "600", "WARMDOWN_ITERS": "0"}
+    at_once = trained(composed("start=time", "start_frac=0"), tiny, tmp_path / "time", **env)
+    assert at_once == trained(composed("start=always"), tiny, tmp_path / "always", **env)

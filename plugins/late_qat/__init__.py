@@ -29,7 +29,6 @@ technique = Technique(
             {
                 "rate": "once rates are below a share of their peak, PR #315",
                 "time": "after a share of the wall clock's cap, never without one, PR #297",
-                "progress": "after a share of the cap, or of the steps without one, PR #301",
                 "always": "from the first step, PR #65",
             },
             "when rounding begins",
@@ -66,12 +65,12 @@ technique = Technique(
         Hyperparameter(
             "threshold",
             0.15,
-            "share of the peak rate below which it starts",
+            "share of the peak that rates are below when it starts",
             minimum=0,
             env="LATE_QAT_THRESHOLD QAT_THRESHOLD",
         ),
         Hyperparameter(
-            "start_frac", 0.85, "of training when it starts", minimum=0, env="QAT_START_FRAC"
+            "start_frac", 0.85, "of the cap that is over then", minimum=0, env="QAT_START_FRAC"
         ),
         Hyperparameter(
             "lr_factor", 1.0, "on all rates from its start on", minimum=0, env="QAT_LR_FACTOR"

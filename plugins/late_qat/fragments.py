@@ -33,17 +33,17 @@ self.register_buffer("qat", None, persistent=False)
 
 
 # @fill init.after
-for name, module in self.named_modules():
+for path, linear in self.named_modules():
     # @if matrices == "blocks"
-    chosen = name.startswith("blocks.")
+    chosen = path.startswith("blocks.")
     # @elif matrices == "others"
-    chosen = not name.startswith("blocks.")
+    chosen = not path.startswith("blocks.")
     # @else
     chosen = True
     # @endif
-    if chosen and isinstance(module, CastedLinear):
+    if chosen and isinstance(linear, CastedLinear):
         # 1: rounded. A tensor, as no compiler can take its value for granted
-        module.qat, module.qat_bits = torch.zeros(()), h.late_qat_bits
+        linear.qat, linear.qat_bits = torch.zeros(()), h.late_qat_bits
 
 
 # @fill linear.weight
@@ -58,15 +58,17 @@ round_matrices(model)
 
 # @fill train.before_clock if start != "always"
 qat = False
+# @if start == "time"
+if cap == math.inf:
+    log(h, "late_qat:never starts, as there is no MAX_WALLCLOCK_SECONDS")
+# @endif
 
 
 # @fill schedule.step if start != "always"
 # @if start == "rate"
 due = lr_scale(h, step, elapsed, cap) < h.late_qat_threshold
-# @elif start == "time"
-due = elapsed >= h.late_qat_start_frac * cap
 # @else
-due = fraction_done(h, step, elapsed, cap) >= h.late_qat_start_frac
+due = cap < math.inf and elapsed >= h.late_qat_start_frac * cap
 # @endif
 if due and not qat:
     qat = True

@@ -18,6 +18,7 @@ technique = Technique(
     env_prefix="TTT",
     source="PR #77",
     switch="TTT_LORA_ENABLED",
+    after=("sliding_window_eval",),
     ranks_matter="each process draws the adapters of its own documents",
     keeps={
         "C3": "a chunk is scored by adapters that have seen earlier chunks of its document only",

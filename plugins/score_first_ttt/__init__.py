@@ -38,12 +38,6 @@ technique = Technique(
         Hyperparameter("freeze_blocks", 0, "first blocks that do not train", minimum=0),
         Hyperparameter("batch_seqs", 32, "sequences of an update", minimum=1),
         Hyperparameter("grad_clip", 1.0, "of all gradients; 0: no clip", minimum=0),
-        Hyperparameter(
-            "compile",
-            False,
-            "updates run compiled, as in PR #1539",
-            settled=True,
-            env="TTT_COMPILE",
-        ),
+        Hyperparameter("compile", False, "updates run compiled, PR #1539", settled=True),
     ),
 )

@@ -9,7 +9,7 @@ technique = Technique(
         choice(
             "search",
             {
-                "bisect": "the fewest that fit, an artifact compressed for each guess, PR #1019",
+                "fewest": "the fewest that fit, to a sixteenth, by bisection, PR #1019",
                 "once": "eight for each byte too many, not looked at again, PR #1334",
             },
             "how many become zero",

@@ -2,7 +2,7 @@
 def without_cheapest(stored: dict, rows: list[str], count: int) -> dict:
     """`stored` with the first `count` weights of +-1 set to zero, the finest steps first.
 
-    A weight's cost is its step squared: of what one step is, nothing smaller is left.
+    To zero a weight of one step costs the square of that step, and no other weight costs less.
     """
     ones = {name: (stored[name][0].abs() == 1).flatten().nonzero()[:, 0] for name in rows}
     steps = [
@@ -31,15 +31,16 @@ def prune_to_fit(h: Hyperparameters, model: nn.Module, stored: dict, kinds: dict
 
     count, over = 0, excess(0) if most else 0
     if over > 0:
-        # @if search == "once"
-        count = min(most, 8 * over)
-        # @else
-        low, count = 0, most  # too few, and enough if any are
-        while count - low > 1:
+        count = min(most, 8 * over)  # a byte or less for each
+        # @if search == "fewest"
+        low = 0
+        while count < most and excess(count) > 0:
+            low, count = count, min(most, 2 * count)
+        while count - low > max(1, count // 16):  # an artifact may take a minute to compress
             middle = (low + count) // 2
             low, count = (middle, count) if excess(middle) > 0 else (low, middle)
         # @endif
-    log(h, f"selective_pruning:{over:+} bytes over, {count} of {most} weights of one step zeroed")
+    log(h, f"selective_pruning:{max(over, 0)} bytes over, {count} of {most} ones zeroed")
     return without_cheapest(stored, rows, count) if count else stored
 
 

@@ -46,11 +46,14 @@ technique = Technique(
                 "gap": {"14": "a window less two strides after the first is not scored"},
             },
         ),
-        Hyperparameter(
-            "replaces_roundtrip",
-            False,
-            "the only score of the artifact, under the plain one's name, PR #50",
-            settled=True,
+        choice(
+            "replaces",
+            {
+                "nothing": "it is one more score of the artifact, PR #65",
+                "roundtrip": "it is the only score of the artifact, PR #50",
+                "all": "every evaluation goes by windows, those in training too, PR #301",
+            },
+            "which evaluations by rows that do not overlap it stands for",
         ),
     ),
 )

@@ -2,6 +2,8 @@
 # Evaluate
 
 
+# @scope offers evaluate(h, forward, validation) -> nats per token, bits per byte
+# @part evaluate.rows
 @torch.inference_mode()
 def evaluate(h: Hyperparameters, forward, validation: Validation) -> tuple[float, float]:
     """Nats per token and bits per byte over the validation split, all processes together."""
@@ -27,6 +29,9 @@ def evaluate(h: Hyperparameters, forward, validation: Validation) -> tuple[float
         size += validation.byte_counts(ids, targets).double().sum()
         count += nll.numel()
     return per_token_and_byte(h, torch.stack((nats, size, count)))
+
+
+# @endpart
 
 
 def per_token_and_byte(h: Hyperparameters, sums: Tensor) -> tuple[float, float]:
