@@ -21,6 +21,7 @@ TRACES = [
     "2026-03-20_10L_Int5MLP_MuonWD04_SWA50",
     "2026-03-20_11L_XSA4_EMA_Int6_MLP3x_WD04_1.1271",
     "2026-03-20_Int6_MLP3x_SmearGate_BigramHash_MuonWD_SWA",
+    "2026-04-01_Vocab4096_MLPMult4_WD085",
     "quant/2026-03-20_Int6_MLP3x_SmearGate_BigramHash_MuonWD_SWA",
     "2026-03-22_11L_EMA_GPTQ-lite_warmdown3500_QAT015_1.1233",
     "quant/2026-03-22_11L_EMA_GPTQ-lite_warmdown3500_QAT015_1.1233",
