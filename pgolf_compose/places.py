@@ -64,6 +64,11 @@ class Fragment:
     condition: str = ""  # over the technique's settled choices, for it to be used at all
 
     @property
+    def key(self) -> str:
+        """What tells it from the others of a composition, wherever its folder lies."""
+        return f"{self.origin.file.label}:{self.origin.line}"
+
+    @property
     def origin(self) -> Origin:
         return self.origins[0]
 
@@ -251,6 +256,7 @@ def holds(fragment: Fragment, settled: Mapping[str, Value]) -> bool:
         ) from None
 
 
+@functools.cache
 def check_syntax(code: str, file: File, first: int) -> None:
     """A fragment parses alone, so that a slip is told in its author's file."""
     try:

@@ -124,7 +124,7 @@ class Loader(BaseLoader):
 
     def __init__(self, composition: Composition, fragments: Sequence[Fragment], stamps: Stamps):
         self.host, self.stamps = composition.host, stamps
-        self.fragments = {str(one.origin): one for one in fragments if not one.generated}
+        self.fragments = {one.key: one for one in fragments if not one.generated}
         self.names = set(self.fragments)
 
     def get_source(self, environment, name):
@@ -219,7 +219,7 @@ class Filling:
             text = "".join(f"{line}\n" for line in stamped)
         else:
             names = {**context.get_all(), **self.settled[fragment.owner]}
-            text = self.environment.get_template(str(fragment.origin)).render(names)
+            text = self.environment.get_template(fragment.key).render(names)
         self.indent -= indent
         self.pasting.pop()
         # a stamp ends each line, so only "\n" does: the text may hold other line ends
@@ -273,7 +273,7 @@ def check_order(composition: Composition, place: str, fills: Sequence[Fragment])
     """Two techniques that write one name in one slot must say which comes first."""
     writers: dict[str, list[Fragment]] = {}
     for one in fills:
-        for name in sorted(writes(one)):
+        for name in sorted(writes(one.code)):
             writers.setdefault(name, []).append(one)
     for name, here in writers.items():
         for one, other in itertools.combinations(here, 2):
@@ -288,10 +288,11 @@ def check_order(composition: Composition, place: str, fills: Sequence[Fragment])
                 )
 
 
-def writes(fragment: Fragment) -> set[str]:
+@functools.cache
+def writes(code: str) -> frozenset[str]:
     """The names and attributes that a fragment assigns or defines, outside its own functions."""
     names: set[str] = set()
-    queue: list[ast.AST] = [ast.parse(fragment.code)]
+    queue: list[ast.AST] = [ast.parse(code)]
     while queue:
         node = queue.pop()
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
@@ -303,7 +304,7 @@ def writes(fragment: Fragment) -> set[str]:
             names.add(f"{ast.unparse(node.value)}[...]")
         if not isinstance(node, ast.comprehension | ast.Lambda):
             queue.extend(ast.iter_child_nodes(node))
-    return names
+    return frozenset(names)
 
 
 def check_used(composition: Composition, fragments: Sequence[Fragment], seen: set[str]) -> None:

@@ -1,5 +1,6 @@
 """Every recipe below recipes/: in form, as locked, and as recipes/README.md tells of it."""
 
+import contextlib
 import json
 
 import pytest
@@ -11,7 +12,10 @@ from test_golden import VECTORS
 import pgolf_compose
 from pgolf_compose.errors import ComposeError, listed
 from pgolf_compose.legality import noncompliance
+from pgolf_compose.plugins import load_library
 from pgolf_compose.recipe import bundled_recipes, read_recipe
+from pgolf_compose.render import checked
+from pgolf_compose.resolve import Changes, resolve
 from pgolf_compose.yaml_file import read_yaml
 
 PATHS = bundled_recipes()
@@ -20,6 +24,11 @@ PATHS = bundled_recipes()
 @pytest.fixture(params=sorted(PATHS))
 def name(request):
     return request.param
+
+
+@pytest.fixture(scope="module")
+def library():
+    return load_library()
 
 
 def test_a_recipe_is_short_and_opens_with_a_comment(name):
@@ -49,6 +58,19 @@ def test_a_recipe_composes_to_what_is_locked(name):
     if noncompliance(build.composition) and build.composition.track.record:
         with pytest.raises(ComposeError, match="--allow-noncompliant"):
             pgolf_compose.compose(name)
+
+
+def test_it_composes_without_any_one_technique_or_says_who_needs_it(name, library):
+    recipe = read_recipe(PATHS[name])
+    for one in recipe.techniques:
+        needed_by = [two for two in recipe.techniques if one in library.techniques[two].requires]
+        told = (
+            pytest.raises(ComposeError, match=rf"\b({'|'.join(needed_by)}) needs .*\b{one} ")
+            if needed_by
+            else contextlib.nullcontext()
+        )
+        with told:
+            checked(resolve(recipe, library, Changes(removed=[one])))
 
 
 def test_the_lock_holds_every_recipe_and_no_other():
