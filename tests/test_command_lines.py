@@ -10,7 +10,15 @@ import pgolf_compose
 from pgolf_compose.recipe import bundled_recipes, read_recipe
 
 # names of a record's environment that its recipe leaves out, and why
-LEFT_OUT: dict[str, dict[str, str]] = {}
+LEFT_OUT: dict[str, dict[str, str]] = {
+    "2026-03-19_SlidingWindowEval": {
+        "NUM_LOOPS": "1: its layers ran once, and no adapters were on"
+    },
+    "2026-03-22_11L_EMA_GPTQ-lite_warmdown3500_QAT015_1.1233": {
+        "SWA_EVERY": "of a mean of weights that was collected and never applied",
+    },
+    "2026-03-23_LeakyReLU_LegalTTT_ParallelMuon": {"SWA_EVERY": "as on 2026-03-22"},
+}
 
 
 def published() -> dict[str, dict]:
