@@ -18,6 +18,11 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "SWA_EVERY": "of a mean of weights that was collected and never applied",
     },
     "2026-03-23_LeakyReLU_LegalTTT_ParallelMuon": {"SWA_EVERY": "as on 2026-03-22"},
+    "2026-04-03_MuonEqR_DepthRecurrence_WD090_AllInt6": {
+        "MIXED_QUANT": "66 of 66 matrices have full width",
+        "N_INT6_LAYERS": "66 of 66 matrices have full width",
+        "RECUR_WARMUP_STEPS": "WARMUP_STEPS warm up every plan of layers",
+    },
 }
 
 

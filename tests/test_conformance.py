@@ -25,6 +25,7 @@ TRACES = [
     "2026-03-22_11L_EMA_GPTQ-lite_warmdown3500_QAT015_1.1233",
     "quant/2026-03-22_11L_EMA_GPTQ-lite_warmdown3500_QAT015_1.1233",
     "2026-03-23_LeakyReLU_LegalTTT_ParallelMuon",
+    "2026-04-01_Vocab4096_MLPMult4_WD085",
     "2026-04-05_SP8192_GPTQ-Embeddings_SDClip_Loop45x2",
     "quant/2026-04-05_SP8192_GPTQ-Embeddings_SDClip_Loop45x2",
     "2026-04-06_SP8192_QK5_LegalTTT_1.0828",
