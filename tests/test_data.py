@@ -111,8 +111,9 @@ def test_checking_a_dataset_tells_what_is_missing(tree, refuses, tiny):
     )
 
 
-def test_the_command_tells_what_it_made(tree, cli):
-    tree({})
+def test_the_command_tells_what_it_made(tree, cli, monkeypatch):
+    library = tree({"library": {"shelf.py": f'"""{"How books stand. " * 20}"""\n'}}) / "library"
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(library))
     made = json.loads(cli("data", "tiny", "here", "--vocab-size", "400", "--json").stdout)
     assert made["shards"] == {"train": 2, "val": 1}
     again = cli("data", "tiny", "here", "--vocab-size", "400")

@@ -1,3 +1,4 @@
+import functools
 import json
 import re
 import textwrap
@@ -334,6 +335,11 @@ def test_a_slot_lost_inside_a_replaced_part_names_both(tree):
 RECIPES = sorted(bundled_recipes())
 
 
+@functools.cache
+def lines_of(path):
+    return path.read_text(encoding="utf-8").split("\n")
+
+
 def measured(name):
     return pgolf_compose.compose(name, added=["metrics"], allow_noncompliant=True).script
 
@@ -342,7 +348,7 @@ def measured(name):
 def test_every_line_has_an_origin_that_holds_its_text(name):
     script = measured(name)
     for line, origin in zip(script.lines, script.origins, strict=True):
-        source = origin.file.path.read_text(encoding="utf-8").split("\n")[origin.line - 1]
+        source = lines_of(origin.file.path)[origin.line - 1]
         if not line.strip() or not line.strip(" )]},"):
             continue  # blank, or brackets that black put on a line of their own
         if origin.file.path.name == "__init__.py" or origin.owner == "recipe":
@@ -356,7 +362,7 @@ def test_a_hyperparameter_line_comes_from_the_line_that_declares_it(name):
     script = measured(name)
     for line, origin in zip(script.lines, script.origins, strict=True):
         if ' = env("' in line and origin.file.path.name == "__init__.py":
-            source = origin.file.path.read_text().split("\n")
+            source = lines_of(origin.file.path)
             declared = " ".join(source[origin.line - 1 : origin.line + 1])
             attribute = line.split()[0]
             if origin.line == 1:  # a technique's switch: its declaration is the file's
@@ -397,13 +403,6 @@ def library(tmp_path_factory):
     return load_library([folder])
 
 
-@pytest.fixture(scope="module")
-def plain(library, tmp_path_factory):
-    path = tmp_path_factory.mktemp("plain") / "x.yaml"
-    path.write_text("techniques: {}\n")
-    return drop_unused(fill(resolve(read_recipe(path), library))).code
-
-
 @st.composite
 def recipes(draw):
     """Techniques of a test in any order, with a few of the host's settings."""
@@ -433,7 +432,7 @@ def composed(library, folder, chosen, values):
 @settings(max_examples=15, deadline=None)
 @given(recipe=recipes(), data=st.data())
 def test_order_does_not_matter_and_every_line_has_its_origin(
-    library, plain, tmp_path_factory, recipe, data
+    library, tmp_path_factory, recipe, data
 ):
     chosen, values = recipe
     folder = tmp_path_factory.mktemp("recipe")
@@ -448,7 +447,5 @@ def test_order_does_not_matter_and_every_line_has_its_origin(
     # every line that is not written from a declaration stands where its origin says
     for line, origin in zip(script.lines, script.origins, strict=True):
         if origin.file.path.name != "__init__.py" and origin.owner != "recipe":
-            source = origin.file.path.read_text(encoding="utf-8").split("\n")[origin.line - 1]
+            source = lines_of(origin.file.path)[origin.line - 1]
             assert line.strip() == source.strip() or line.startswith(("import ", "from "))
-    # everything switched off: the host as it was
-    assert composed(library, folder, [], {})[1].code == plain

@@ -258,7 +258,7 @@ def test_a_switch_that_disagrees_with_the_composition_stops_the_run(tree, short)
     )
     build = pgolf_compose.compose("baseline", added=["a"], plugins=[folder / "mine"])
     assert refused(build, folder, DATA_DIR=str(short), A_ENABLED="0") == (
-        "train_gpt.py: A_ENABLED=0, but this file was composed with A_ENABLED=1: recompose it\n"
+        "train_gpt.py: A_ENABLED=0, but this file was composed with True: recompose it\n"
     )
     agreed = run_script(build.readable, folder / "run", DATA_DIR=str(short), A_ENABLED="1")
     assert agreed.exit_code == 0, agreed.stderr

@@ -58,23 +58,42 @@ def losses_with_hints(self, ids: Tensor, targets: Tensor, hints: Tensor) -> tupl
     return self.token_losses(logits, targets), self.token_losses(logits, hints)
 
 
+# @fill evaluate.functions
+def with_hints(evaluation):
+    """This evaluation, its windows tilted by hints of the text so far."""
+
+    def evaluate_tilted(h: Hyperparameters, forward, validation: Validation):
+        synchronize(h)
+        started = time.perf_counter()
+        validation.hints, validation.tilts = ngram_hints(h, validation.tokens.to(h.device))
+        synchronize(h)
+        seconds = time.perf_counter() - started
+        share = (validation.hints >= 0).float().mean().item()
+        log(h, f"ngram_tilt:hints for {share:.1%} of the tokens in {seconds:.1f} s")
+        scores = evaluation(h, forward, validation)
+        validation.hints = None
+        return scores
+
+    return evaluate_tilted
+
+
 # @fill evaluate.stages
-synchronize(h)
-started = time.perf_counter()
-validation.hints, validation.tilts = ngram_hints(h, validation.tokens.to(h.device))
-model.with_hints = compiled(h, model.losses_with_hints)
-synchronize(h)
-seconds, share = time.perf_counter() - started, (validation.hints >= 0).float().mean().item()
-log(h, f"ngram_tilt:hints for {share:.1%} of {len(validation.tokens)} tokens in {seconds:.1f} s")
+model.losses_and_hints = compiled(h, model.losses_with_hints)
+label, evaluation = stages.pop()
+stages.append((f"{label}_ngram_tilt", with_hints(evaluation)))
 
 
 # @replace evaluate.window
-start = torch.tensor([*batch, *[0] * (len(ids) - len(batch))], device=h.device)
-at = start[:, None] + torch.arange(1, T + 1, device=h.device)  # of each target
-at = at.clamp_max(len(tokens) - 1)
-hints, tilts = validation.hints[at], validation.tilts[at].double()
-with autocast(h):
-    nll, of_hint = forward.with_hints(ids, targets, hints.clamp_min(0))
-# the hint's p becomes p e^b / (1 + p (e^b - 1)), another's q becomes q / (1 + p (e^b - 1))
-nll = nll + torch.log1p(torch.exp(-of_hint.double()) * torch.expm1(tilts))
-nll = nll - tilts * (targets == hints)
+if getattr(validation, "hints", None) is None:
+    with autocast(h):
+        nll = forward(ids, targets)
+else:
+    start = torch.tensor([*batch, *[0] * (len(ids) - len(batch))], device=h.device)
+    at = start[:, None] + torch.arange(1, T + 1, device=h.device)  # of each target
+    at = at.clamp_max(len(tokens) - 1)
+    hints, tilts = validation.hints[at], validation.tilts[at].double()
+    with autocast(h):
+        nll, of_hint = forward.losses_and_hints(ids, targets, hints.clamp_min(0))
+    # a hint's p becomes p e^b / (1 + p (e^b - 1)), another's q q / (1 + p (e^b - 1))
+    nll = nll + torch.log1p(torch.exp(-of_hint.double()) * torch.expm1(tilts))
+    nll = nll - tilts * (targets == hints)
