@@ -51,6 +51,32 @@ def ngram_hints(h: Hyperparameters, tokens: Tensor) -> tuple[Tensor, Tensor]:
     return hints, tilts
 
 
+def take_hints(h: Hyperparameters, validation: Validation) -> None:
+    """From here on windows are scored with hints."""
+    synchronize(h)
+    started = time.perf_counter()
+    validation.hints, validation.tilts = ngram_hints(h, validation.tokens.to(h.device))
+    synchronize(h)
+    seconds, share = time.perf_counter() - started, (validation.hints >= 0).float().mean().item()
+    log(
+        h, f"ngram_tilt:hints for {share:.1%} of {len(validation.tokens)} tokens in {seconds:.1f} s"
+    )
+
+
+# @if scores == "last"
+def tilted(evaluation):
+    """The evaluation with hints, which it takes itself: their time is its own."""
+
+    def last(h: Hyperparameters, forward, validation: Validation) -> tuple[float, float]:
+        take_hints(h, validation)
+        return evaluation(h, forward, validation)
+
+    return last
+
+
+# @endif
+
+
 # @fill layers.methods
 def losses_with_hints(self, ids: Tensor, targets: Tensor, hints: Tensor) -> tuple[Tensor, Tensor]:
     """Loss of each target and of each hint, nats (B, T), for one reading of ids."""
@@ -59,22 +85,26 @@ def losses_with_hints(self, ids: Tensor, targets: Tensor, hints: Tensor) -> tupl
 
 
 # @fill evaluate.stages
-synchronize(h)
-started = time.perf_counter()
-validation.hints, validation.tilts = ngram_hints(h, validation.tokens.to(h.device))
 model.with_hints = compiled(h, model.losses_with_hints)
-synchronize(h)
-seconds, share = time.perf_counter() - started, (validation.hints >= 0).float().mean().item()
-log(h, f"ngram_tilt:hints for {share:.1%} of {len(validation.tokens)} tokens in {seconds:.1f} s")
+# @if scores == "last"
+label, evaluation = stages[-1]
+stages[-1] = label, tilted(evaluation)
+# @else
+take_hints(h, validation)
+# @endif
 
 
 # @replace evaluate.window
-start = torch.tensor([*batch, *[0] * (len(ids) - len(batch))], device=h.device)
-at = start[:, None] + torch.arange(1, T + 1, device=h.device)  # of each target
-at = at.clamp_max(len(tokens) - 1)
-hints, tilts = validation.hints[at], validation.tilts[at].double()
-with autocast(h):
-    nll, of_hint = forward.with_hints(ids, targets, hints.clamp_min(0))
-# the hint's p becomes p e^b / (1 + p (e^b - 1)), another's q becomes q / (1 + p (e^b - 1))
-nll = nll + torch.log1p(torch.exp(-of_hint.double()) * torch.expm1(tilts))
-nll = nll - tilts * (targets == hints)
+if getattr(validation, "hints", None) is None:
+    with autocast(h):
+        nll = forward(ids, targets)
+else:
+    start = torch.tensor([*batch, *[0] * (len(ids) - len(batch))], device=h.device)
+    at = start[:, None] + torch.arange(1, T + 1, device=h.device)  # of each target
+    at = at.clamp_max(len(tokens) - 1)
+    hints, tilts = validation.hints[at], validation.tilts[at].double()
+    with autocast(h):
+        nll, of_hint = forward.with_hints(ids, targets, hints.clamp_min(0))
+    # the hint's p becomes p e^b / (1 + p (e^b - 1)), another's q becomes q / (1 + p (e^b - 1))
+    nll = nll + torch.log1p(torch.exp(-of_hint.double()) * torch.expm1(tilts))
+    nll = nll - tilts * (targets == hints)
