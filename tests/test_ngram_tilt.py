@@ -118,3 +118,28 @@ def test_text_that_was_there_before_is_told_better(nats):
     for n in told[::20]:
         found, plain, *_ = nats(n)
         assert found[TEXT[n]] < -plain[TEXT[n]].log()
+
+
+@pytest.mark.parametrize(
+    "scores, wanted", [("all", [True, True, True]), ("last", [False, False, True])]
+)
+def test_which_scores_are_tilted_is_chosen(scores, wanted, monkeypatch):
+    script = as_module(
+        pgolf_compose.compose(
+            "baseline",
+            added=["score_first_ttt", "sliding_window_eval", "ngram_tilt"],
+            set=[f"ngram_tilt.scores={scores}"],
+        )
+    )
+    found, h = [], hyperparameters(script, device=CPU)
+
+    def look(h, forward, validation):
+        found.append(hasattr(validation, "hints"))
+
+    for name in ("evaluate", "evaluate_sliding", "evaluate_score_first"):
+        monkeypatch.setattr(script, name, look)
+    monkeypatch.setattr(script, "log", lambda *_: None)
+    monkeypatch.setattr(script, "score", lambda h, _, run, *rest: run(h, *rest[1:]))
+    model = types.SimpleNamespace(losses_with_hints=None)
+    script.evaluate_stages(h, model, model, types.SimpleNamespace(tokens=torch.tensor(TEXT)))
+    assert found == wanted

@@ -3,15 +3,14 @@
 One pass over the validation text gives each position a hint or none: of the longest context
 (16 tokens down to 8) that was seen often enough and mostly with one successor, that successor.
 When a window is scored, the probability p of the hint grows to p e^b / (1 + p (e^b - 1)), where b
-is base_beta times the share of the successor, and all others shrink in proportion. The last score
-by windows is tilted, that of score_first_ttt where it is composed, whose updates are not.
+is base_beta times the share of the successor, and all others shrink in proportion.
 
 Left out are the public experts for word starts and within words, whose weight was 0 in the record;
 they could still raise b by 0.1 where they agreed. Contexts are told apart exactly, where the
 public table held hashes of 26 bits.
 """
 
-from pgolf_compose import Hyperparameter, Technique
+from pgolf_compose import Hyperparameter, Technique, choice
 
 technique = Technique(
     __name__,
@@ -19,7 +18,7 @@ technique = Technique(
     source="PR #1420; strictly causal since PR #1514",
     requires={"sliding_window_eval": "it tilts what its windows score"},
     after=("score_first_ttt", "sliding_window_eval", "val_pretrain_ttt"),
-    before=("lora_ttt",),  # scores no windows
+    before=("lora_ttt",),  # which scores no windows
     switch="NGRAM_TILT_ENABLED",
     keeps={
         "C1": "a hint is made of earlier tokens only",
@@ -30,6 +29,14 @@ technique = Technique(
     },
     smoke={"NGRAM_ORDER_STRIDE": "4"},
     hyperparameters=(
+        choice(
+            "scores",
+            {
+                "all": "every score of the artifact by windows",
+                "last": "the last score by windows: in PR #1514 that of score_first_ttt",
+            },
+            "which are tilted",
+        ),
         Hyperparameter("base_beta", 2.0, "log odds for a successor without rivals", minimum=0),
         Hyperparameter("order_stride", 2, "between the lengths of contexts", "tokens", minimum=1),
     ),

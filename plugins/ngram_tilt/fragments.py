@@ -51,6 +51,32 @@ def ngram_hints(h: Hyperparameters, tokens: Tensor) -> tuple[Tensor, Tensor]:
     return hints, tilts
 
 
+def take_hints(h: Hyperparameters, validation: Validation) -> None:
+    """From here on windows are scored with hints."""
+    synchronize(h)
+    started = time.perf_counter()
+    validation.hints, validation.tilts = ngram_hints(h, validation.tokens.to(h.device))
+    synchronize(h)
+    seconds, share = time.perf_counter() - started, (validation.hints >= 0).float().mean().item()
+    log(
+        h, f"ngram_tilt:hints for {share:.1%} of {len(validation.tokens)} tokens in {seconds:.1f} s"
+    )
+
+
+# @if scores == "last"
+def tilted(evaluation):
+    """The evaluation with hints, which it takes itself: their time is its own."""
+
+    def last(h: Hyperparameters, forward, validation: Validation) -> tuple[float, float]:
+        take_hints(h, validation)
+        return evaluation(h, forward, validation)
+
+    return last
+
+
+# @endif
+
+
 # @fill layers.methods
 def losses_with_hints(self, ids: Tensor, targets: Tensor, hints: Tensor) -> tuple[Tensor, Tensor]:
     """Loss of each target and of each hint, nats (B, T), for one reading of ids."""
@@ -58,29 +84,14 @@ def losses_with_hints(self, ids: Tensor, targets: Tensor, hints: Tensor) -> tupl
     return self.token_losses(logits, targets), self.token_losses(logits, hints)
 
 
-# @fill evaluate.functions
-def with_hints(evaluation):
-    """This evaluation, its windows tilted by hints of the text so far."""
-
-    def evaluate_tilted(h: Hyperparameters, forward, validation: Validation):
-        synchronize(h)
-        started = time.perf_counter()
-        validation.hints, validation.tilts = ngram_hints(h, validation.tokens.to(h.device))
-        synchronize(h)
-        seconds = time.perf_counter() - started
-        share = (validation.hints >= 0).float().mean().item()
-        log(h, f"ngram_tilt:hints for {share:.1%} of the tokens in {seconds:.1f} s")
-        scores = evaluation(h, forward, validation)
-        validation.hints = None
-        return scores
-
-    return evaluate_tilted
-
-
 # @fill evaluate.stages
-model.losses_and_hints = compiled(h, model.losses_with_hints)
-label, evaluation = stages.pop()
-stages.append((f"{label}_ngram_tilt", with_hints(evaluation)))
+model.with_hints = compiled(h, model.losses_with_hints)
+# @if scores == "last"
+label, evaluation = stages[-1]
+stages[-1] = label, tilted(evaluation)
+# @else
+take_hints(h, validation)
+# @endif
 
 
 # @replace evaluate.window
@@ -93,7 +104,7 @@ else:
     at = at.clamp_max(len(tokens) - 1)
     hints, tilts = validation.hints[at], validation.tilts[at].double()
     with autocast(h):
-        nll, of_hint = forward.losses_and_hints(ids, targets, hints.clamp_min(0))
+        nll, of_hint = forward.with_hints(ids, targets, hints.clamp_min(0))
     # a hint's p becomes p e^b / (1 + p (e^b - 1)), another's q q / (1 + p (e^b - 1))
     nll = nll + torch.log1p(torch.exp(-of_hint.double()) * torch.expm1(tilts))
     nll = nll - tilts * (targets == hints)
