@@ -82,7 +82,7 @@ def nats(script):
     with torch.no_grad():
         for p in model.parameters():
             p.add_(ramp(*p.shape, scale=0.5))
-    model.losses_and_hints = model.losses_with_hints
+    model.with_hints = model.losses_with_hints
 
     @torch.no_grad()
     def score(n):
