@@ -1,7 +1,8 @@
 """What the tests share: file trees, the command line, composed scripts as modules."""
 
+import ast
 import functools
-import hashlib
+import itertools
 import json
 import math
 import os
@@ -20,11 +21,8 @@ from click.testing import CliRunner
 from runs import Starter
 
 import pgolf_compose
-from pgolf_compose.build import Build, resolve_recipe
 from pgolf_compose.cli import main
-from pgolf_compose.render import checked
-from pgolf_compose.resolve import Changes
-from pgolf_compose.script import drop_unused
+from pgolf_compose.script import DEFINITIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"  # captured numbers; the suite passes without them
@@ -97,35 +95,37 @@ def as_module(build) -> types.SimpleNamespace:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_text_is_formatted_once(tmp_path_factory):
-    """black and python-minifier take longest: all workers share what they made of a text."""
-    folder = tmp_path_factory.getbasetemp()
-    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+def nothing_is_formatted_twice():
+    """black and python-minifier take most of a composition: what they made of a text is kept.
+
+    black formats functions and classes one by one, of which a composition shares most with others.
+    """
+    known = {}
+    form, minify = black.format_str, python_minifier.minify
+
+    def once(function, text, **options):
+        key = function, text, repr(options)
+        if key not in known:
+            known[key] = function(text, **options)
+        return known[key]
+
+    def by_pieces(text, **options):
+        return "\n\n\n".join(once(form, one, **options).strip("\n") for one in pieces(text)) + "\n"
+
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in ((black, "format_str"), (python_minifier, "minify")):
-            patch.setattr(module, name, kept(getattr(module, name), folder))
+        patch.setattr(black, "format_str", by_pieces)
+        patch.setattr(python_minifier, "minify", functools.partial(once, minify))
         yield
 
 
-def kept(function, folder: Path):
-    """The function, called once for each text and options."""
-
-    def found(text, **options):
-        key = hashlib.sha256(f"{function.__name__} {options!r} {text}".encode()).hexdigest()
-        file = folder / f"{key}.txt"
-        if not file.exists():
-            own = file.with_suffix(f".{os.getpid()}")
-            own.write_bytes(function(text, **options).encode())
-            own.replace(file)  # in one step: another worker may look
-        return file.read_bytes().decode()
-
-    return found
-
-
-def unformatted(recipe: str | Path, *, set=(), added=(), removed=()) -> Build:
-    """What `compose` makes but for black, which takes longer than the rest: a run is the same."""
-    library, composition = resolve_recipe(recipe, Changes(set, added, removed))
-    return Build(library, composition, drop_unused(checked(composition)))
+def pieces(text: str) -> list[str]:
+    """A script, cut where two blank lines stand above a function or class, or below it."""
+    lines, cuts = text.split("\n"), [0]
+    for one, other in itertools.pairwise(ast.parse(text).body):
+        end = one.end_lineno
+        if isinstance(one, DEFINITIONS) or isinstance(other, DEFINITIONS):
+            cuts += [end] if lines[end : end + 2] == ["", ""] else []
+    return ["\n".join(lines[a:b]) for a, b in itertools.pairwise([*cuts, len(lines)])]
 
 
 @pytest.fixture(scope="session")

@@ -380,6 +380,30 @@ def times_scored(script, h, validation):
     return times
 
 
+@pytest.mark.parametrize(
+    "replaces, wanted",
+    [
+        ("nothing", {"final_int8_zlib_roundtrip": "rows", "final_int8_sliding_window": "windows"}),
+        ("roundtrip", {"final_int8_zlib_roundtrip": "windows"}),
+        ("all", {"final_int8_zlib_roundtrip": "windows"}),
+    ],
+)
+def test_windows_stand_beside_or_for_scores_by_rows(monkeypatch, replaces, wanted):
+    script = composed("sliding_window_eval", sliding_window_eval__replaces=replaces)
+    monkeypatch.setattr(script, "evaluate_sliding", lambda *_: "windows")
+    if replaces != "all":
+        monkeypatch.setattr(script, "evaluate", lambda *_: "rows")
+    found = {}
+    monkeypatch.setattr(
+        script,
+        "score",
+        lambda h, label, evaluation, *rest: found.update({label: evaluation(h, 0, 0)}),
+    )
+    script.evaluate_stages(None, None, None, None)
+    assert found == wanted
+    assert script.evaluate(0, 0, 0) == ("windows" if replaces == "all" else "rows")
+
+
 def test_score_first_test_time_training(golden, monkeypatch):
     arrays = golden("ttt_score_first")
     script = composed(*MODEL)

@@ -22,7 +22,7 @@ def test_a_record_track_refuses_what_breaks_its_rules(command, refuses, tree):
     assert [path.name for path in folder.iterdir()] == ["x.yaml"]
 
 
-def test_what_is_allowed_all_the_same_says_so_everywhere(cli, tree, tiny):
+def test_what_is_allowed_all_the_same_says_so_everywhere(cli, tree, short):
     folder = tree({})
     done = cli("baseline", "--with", "val_pretrain_ttt", "--allow-noncompliant")
     assert f"rules                            {TOLD}" in done.stdout
@@ -30,7 +30,7 @@ def test_what_is_allowed_all_the_same_says_so_everywhere(cli, tree, tiny):
     assert packed.splitlines()[1] == f"# {TOLD}"
     readable = (folder / "out/baseline/train_gpt_human.py").read_text()
     assert f"NO SUBMISSION: {TOLD}." in ast.get_docstring(ast.parse(readable))
-    ran = run_script(packed, folder / "run", DATA_DIR=str(tiny), ITERATIONS="1", TTT_EPOCHS="1")
+    ran = run_script(packed, folder / "run", DATA_DIR=str(short), ITERATIONS="1", TTT_EPOCHS="1")
     assert f"NO SUBMISSION: {TOLD}." in ran.stdout.splitlines()
     submitted = cli(
         "submit", "baseline", "--with", "val_pretrain_ttt", "--allow-noncompliant", "-o", "pr"

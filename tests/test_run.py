@@ -23,8 +23,9 @@ def scores(ran):
 
 
 @pytest.fixture(scope="module")
-def alone(measured, tmp_path_factory, tiny):
-    ran = run_script(measured.readable, tmp_path_factory.mktemp("alone"), DATA_DIR=str(tiny))
+def alone(measured, tmp_path_factory, short):
+    folder = tmp_path_factory.mktemp("alone")
+    ran = run_script(measured.readable, folder, as_users_do=True, DATA_DIR=str(short))
     assert ran.exit_code == 0, ran.stderr
     return ran
 
@@ -35,8 +36,8 @@ def test_it_learns(alone):
     assert losses[-1] < losses[0]
 
 
-def test_the_small_file_computes_the_same(measured, alone, tmp_path, tiny):
-    small = run_script(measured.packed, tmp_path, DATA_DIR=str(tiny))
+def test_the_small_file_computes_the_same(measured, alone, tmp_path, short):
+    small = run_script(measured.packed, tmp_path, as_users_do=True, DATA_DIR=str(short))
     assert small.exit_code == 0, small.stderr
 
     def told(ran):
@@ -52,8 +53,8 @@ def test_the_small_file_computes_the_same(measured, alone, tmp_path, tiny):
         assert one == other
 
 
-def test_two_processes_give_the_losses_of_one(measured, alone, tmp_path, tiny):
-    two = run_script(measured.readable, tmp_path, processes=2, DATA_DIR=str(tiny))
+def test_two_processes_give_the_losses_of_one(measured, alone, tmp_path, short):
+    two = run_script(measured.readable, tmp_path, processes=2, DATA_DIR=str(short))
     assert two.exit_code == 0, two.stderr
     assert "world_size:2 grad_accum_steps:4" in two.stdout
     assert step_losses(two) == pytest.approx(step_losses(alone), rel=1e-5)
@@ -61,15 +62,15 @@ def test_two_processes_give_the_losses_of_one(measured, alone, tmp_path, tiny):
         assert one == pytest.approx(other, rel=1e-5)
 
 
-def test_the_log_holds_the_code_and_every_value(alone, measured, tmp_path, tiny):
-    run_script(measured.readable, tmp_path, DATA_DIR=str(tiny))
+def test_the_log_holds_the_code_and_every_value(alone, measured, tmp_path, short):
+    run_script(measured.readable, tmp_path, DATA_DIR=str(short))
     log = (tmp_path / "logs" / "test.txt").read_text()
     assert log.startswith(measured.script.code)
     for assignment in measured.composition.assignments:
         assert f"\n{assignment.attribute}:" in log, assignment.attribute
 
 
-def test_two_processes_keep_to_one_schedule_under_a_cap(measured, tmp_path, tiny):
+def test_two_processes_keep_to_one_schedule_under_a_cap(measured, tmp_path, short):
     # rates follow the clock here: were each to read its own, the replicas would drift apart
     probe = technique(
         "# @fill train.end\n"
@@ -83,73 +84,75 @@ def test_two_processes_keep_to_one_schedule_under_a_cap(measured, tmp_path, tiny
     write_tree(tmp_path / "mine", {"probe": probe})
     build = pgolf_compose.compose("baseline", added=["probe"], plugins=[tmp_path / "mine"])
     env = {"ITERATIONS": "100000", "MAX_WALLCLOCK_SECONDS": "3", "WARMDOWN_ITERS": "100000"}
-    two = run_script(build.readable, tmp_path, processes=2, DATA_DIR=str(tiny), **env)
+    two = run_script(build.readable, tmp_path, processes=2, DATA_DIR=str(short), **env)
     assert two.exit_code == 0, two.stderr
     assert "replicas agree" in two.stdout and "stopping_early" in two.stdout
 
 
-def test_the_model_compiles_whole_and_computes_the_same(measured, alone, tmp_path, tiny):
+def test_the_model_compiles_whole_and_computes_the_same(measured, alone, tmp_path, short):
     if not shutil.which("g++"):
         pytest.skip("torch.compile needs g++ on a CPU")
     env = {"TORCH_COMPILE": "1", "ITERATIONS": "2", "NUM_LAYERS": "1"}
     eager = run_script(
-        measured.readable, tmp_path / "e", DATA_DIR=str(tiny), **env | {"TORCH_COMPILE": "0"}
+        measured.readable, tmp_path / "e", DATA_DIR=str(short), **env | {"TORCH_COMPILE": "0"}
     )
-    ran = run_script(measured.readable, tmp_path / "c", DATA_DIR=str(tiny), **env)
+    ran = run_script(
+        measured.readable, tmp_path / "c", as_users_do=True, DATA_DIR=str(short), **env
+    )
     assert ran.exit_code == 0, ran.stderr
     assert step_losses(ran) == pytest.approx(step_losses(eager), rel=1e-5)
 
 
-def test_warm_up_steps_leave_no_trace(measured, alone, tmp_path, tiny):
-    warm = run_script(measured.readable, tmp_path, DATA_DIR=str(tiny), WARMUP_STEPS="2")
+def test_warm_up_steps_leave_no_trace(measured, alone, tmp_path, short):
+    warm = run_script(measured.readable, tmp_path, DATA_DIR=str(short), WARMUP_STEPS="2")
     assert "warmup_step:2/2" in warm.stdout
     assert step_losses(warm) == step_losses(alone)
 
 
-def test_parallel_muon_computes_what_muon_computes(alone, tmp_path, tiny):
+def test_parallel_muon_computes_what_muon_computes(alone, tmp_path, short):
     build = pgolf_compose.compose("baseline", added=["metrics", "parallel_muon"])
-    one = run_script(build.readable, tmp_path / "one", DATA_DIR=str(tiny))
+    one = run_script(build.readable, tmp_path / "one", DATA_DIR=str(short))
     assert one.exit_code == 0, one.stderr
     assert step_losses(one) == step_losses(alone) and scores(one) == scores(alone)
-    two = run_script(build.readable, tmp_path / "two", processes=2, DATA_DIR=str(tiny))
+    two = run_script(build.readable, tmp_path / "two", processes=2, DATA_DIR=str(short))
     assert two.exit_code == 0, two.stderr
     assert step_losses(two) == pytest.approx(step_losses(alone), rel=1e-5)
 
 
 @pytest.mark.parametrize("momentum, leaves_a_trace", [("reset", False), ("kept", True)])
-def test_what_warm_up_leaves_of_parallel_muon(momentum, leaves_a_trace, tmp_path, tiny):
+def test_what_warm_up_leaves_of_parallel_muon(momentum, leaves_a_trace, tmp_path, short):
     build = pgolf_compose.compose(
         "baseline",
         added=["metrics", "parallel_muon"],
         set=[f"parallel_muon.warmup_momentum={momentum}"],
     )
     cold, warm = (
-        run_script(build.readable, tmp_path / steps, DATA_DIR=str(tiny), WARMUP_STEPS=steps)
+        run_script(build.readable, tmp_path / steps, DATA_DIR=str(short), WARMUP_STEPS=steps)
         for steps in ("0", "2")
     )
     assert "warmup_step:2/2" in warm.stdout
     assert (step_losses(warm) != step_losses(cold)) == leaves_a_trace
 
 
-def test_the_wall_clock_ends_training(measured, tmp_path, tiny):
-    env = {"ITERATIONS": "100000", "MAX_WALLCLOCK_SECONDS": "0.5", "DATA_DIR": str(tiny)}
+def test_the_wall_clock_ends_training(measured, tmp_path, short):
+    env = {"ITERATIONS": "100000", "MAX_WALLCLOCK_SECONDS": "0.5", "DATA_DIR": str(short)}
     ran = run_script(measured.readable, tmp_path, **env)
     assert ran.exit_code == 0 and "stopping_early: wallclock_cap train_time:" in ran.stdout
     assert 0 < len(step_losses(ran)) < 1000
 
 
-def test_the_default_precision_is_the_challenge_s(measured, tmp_path, tiny):
-    ran = run_script(measured.readable, tmp_path, DATA_DIR=str(tiny), PRECISION=None)
+def test_the_default_precision_is_the_challenge_s(measured, tmp_path, short):
+    ran = run_script(measured.readable, tmp_path, DATA_DIR=str(short), PRECISION=None)
     assert ran.exit_code == 0, ran.stderr
     assert "\nprecision:bf16\n" in (tmp_path / "logs" / "test.txt").read_text()
     assert step_losses(ran)[0] == pytest.approx(6.24, abs=0.1)
 
 
 @pytest.fixture
-def damaged(tmp_path, tiny):
-    """A copy of the tiny dataset that a test may damage."""
+def damaged(tmp_path, short):
+    """A copy of the short dataset that a test may damage."""
     folder = tmp_path / "data"
-    shutil.copytree(tiny, folder)
+    shutil.copytree(short, folder)
     return folder
 
 
@@ -245,50 +248,50 @@ def test_tokens_beyond_the_vocabulary_are_refused(baseline, tmp_path, damaged):
         ),
     ],
 )
-def test_an_environment_that_cannot_run_is_refused(baseline, tmp_path, tiny, env, message):
-    assert refused(baseline, tmp_path, DATA_DIR=str(tiny), **env) == f"train_gpt.py: {message}\n"
+def test_an_environment_that_cannot_run_is_refused(baseline, tmp_path, short, env, message):
+    assert refused(baseline, tmp_path, DATA_DIR=str(short), **env) == f"train_gpt.py: {message}\n"
 
 
-def test_a_switch_that_disagrees_with_the_composition_stops_the_run(tree, tiny):
+def test_a_switch_that_disagrees_with_the_composition_stops_the_run(tree, short):
     folder = tree(
         {"mine": {"a": technique("# @fill main.finish\nlog(h, 1)\n", 'switch="A_ENABLED"')}}
     )
     build = pgolf_compose.compose("baseline", added=["a"], plugins=[folder / "mine"])
-    assert refused(build, folder, DATA_DIR=str(tiny), A_ENABLED="0") == (
+    assert refused(build, folder, DATA_DIR=str(short), A_ENABLED="0") == (
         "train_gpt.py: A_ENABLED=0, but this file was composed with A_ENABLED=1: recompose it\n"
     )
-    agreed = run_script(build.readable, folder / "run", DATA_DIR=str(tiny), A_ENABLED="1")
+    agreed = run_script(build.readable, folder / "run", DATA_DIR=str(short), A_ENABLED="1")
     assert agreed.exit_code == 0, agreed.stderr
 
 
-def test_a_mode_that_was_not_composed_stops_the_run(tmp_path, tiny):
+def test_a_mode_that_was_not_composed_stops_the_run(tmp_path, short):
     build = pgolf_compose.compose(
         "baseline", added=["coprime_loader"], set=["coprime_loader.order=deterministic"]
     )
-    assert refused(build, tmp_path, DATA_DIR=str(tiny), LOADER_MODE="sequential") == (
+    assert refused(build, tmp_path, DATA_DIR=str(short), LOADER_MODE="sequential") == (
         "train_gpt.py: LOADER_MODE=sequential, but this file was composed with coprime: "
         "recompose it\n"
     )
 
 
-def test_more_iterations_than_polar_express_has_are_refused(tmp_path, tiny):
+def test_more_iterations_than_polar_express_has_are_refused(tmp_path, short):
     build = pgolf_compose.compose("baseline", added=["polar_express"])
-    assert refused(build, tmp_path, DATA_DIR=str(tiny), MUON_BACKEND_STEPS="6") == (
+    assert refused(build, tmp_path, DATA_DIR=str(short), MUON_BACKEND_STEPS="6") == (
         "train_gpt.py: MUON_BACKEND_STEPS=6 is more than Polar Express's 5 iterations\n"
     )
     with pytest.raises(pgolf_compose.ComposeError, match="more than the 5 iterations"):
         pgolf_compose.compose("baseline", added=["polar_express"], set=["muon_backend_steps=6"])
 
 
-def test_a_checkpoint_must_name_every_parameter(tmp_path, tiny):
+def test_a_checkpoint_must_name_every_parameter(tmp_path, short):
     import numpy as np
 
     build = pgolf_compose.compose("baseline", added=["init_from_checkpoint"])
     path = tmp_path / "some.npz"
     np.savez(path, **{"tok_emb.weight": np.zeros((512, 32), dtype="float32")})
-    told = refused(build, tmp_path, DATA_DIR=str(tiny), INIT_CHECKPOINT=str(path))
+    told = refused(build, tmp_path, DATA_DIR=str(short), INIT_CHECKPOINT=str(path))
     assert told.startswith(f"train_gpt.py: {path}: only here or only in the model: blocks.0.attn.")
-    assert refused(build, tmp_path, DATA_DIR=str(tiny)) == (
+    assert refused(build, tmp_path, DATA_DIR=str(short)) == (
         "train_gpt.py: no checkpoint at (empty) (INIT_CHECKPOINT)\n"
     )
 
@@ -329,11 +332,12 @@ def test_a_checkpoint_may_spell_names_as_public_scripts_do(tmp_path):
         assert np.array_equal(t.numpy(), ours[name]), name
 
 
-def test_smoke_goes_through_every_stage(tree, cli, monkeypatch):
-    folder = tree({})
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-    result = cli("run", "baseline", "--smoke")
+def test_smoke_goes_through_every_stage_and_leaves_other_files_alone(tree, cli, monkeypatch):
+    folder = tree({"out": {"baseline": {"smoke": {"notes.txt": "mine"}}}})
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    result = cli("run", "baseline", "--smoke", "--set", "data_path=/nowhere")
     assert result.exit_code == 0, result.output
+    assert (folder / "out" / "baseline" / "smoke" / "notes.txt").read_text() == "mine"
     stages = [line.split("  ")[0] for line in result.stdout.splitlines()]
     assert [stage.strip() for stage in stages] == [
         "compose",
@@ -361,13 +365,6 @@ def test_smoke_of_a_technique_that_crashes_tells_where_the_rest_is(tree, refuses
     assert "Traceback" in (folder / "out" / "baseline" / "smoke" / "stderr.txt").read_text()
 
 
-def test_smoke_leaves_other_files_alone(tree, cli, monkeypatch):
-    folder = tree({"out": {"baseline": {"smoke": {"notes.txt": "mine"}}}})
-    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
-    assert cli("run", "baseline", "--smoke", "--set", "data_path=/nowhere").exit_code == 0
-    assert (folder / "out" / "baseline" / "smoke" / "notes.txt").read_text() == "mine"
-
-
 def test_run_without_data_says_how_to_get_some(tree, refuses):
     tree({})
     assert refuses("run", "baseline") == (
@@ -376,11 +373,11 @@ def test_run_without_data_says_how_to_get_some(tree, refuses):
     )
 
 
-def test_run_trains_and_tells_where_everything_is(tree, cli, monkeypatch, tiny):
+def test_run_trains_and_tells_where_everything_is(tree, cli, monkeypatch, short):
     tree({})
     for name, value in SMALL.items():
         monkeypatch.setenv(name, value)
-    result = cli("run", "baseline", "--data-dir", tiny)
+    result = cli("run", "baseline", "--data-dir", short)
     assert result.exit_code == 0, result.output
     assert "step:3/3 val_loss:" in result.stdout
     assert "final_int8_zlib_roundtrip_exact val_loss:" in result.stdout
@@ -388,12 +385,12 @@ def test_run_trains_and_tells_where_everything_is(tree, cli, monkeypatch, tiny):
         assert f"\nout/baseline/{name} " in result.stdout
 
 
-def test_two_processes_compute_a_whole_record_as_one_does(tmp_path, tiny):
+def test_two_processes_compute_a_whole_record_as_one_does(tmp_path, short):
     # the loader alone reads other data in each process
     build = pgolf_compose.compose("pr1493", added=["metrics"], removed=["shuffled_sequences"])
     env = {
-        "DATA_DIR": str(tiny),
-        "DATA_PATH": str(next(tiny.glob("datasets/*"))),
+        "DATA_DIR": str(short),
+        "DATA_PATH": str(next(short.glob("datasets/*"))),
         "INT8_KEEP_FLOAT_MAX_NUMEL": "1000",
         "ROPE_DIMS": "4",
         "LOOP_START": "1",

@@ -3,7 +3,8 @@
 One pass over the validation text gives each position a hint or none: of the longest context
 (16 tokens down to 8) that was seen often enough and mostly with one successor, that successor.
 When a window is scored, the probability p of the hint grows to p e^b / (1 + p (e^b - 1)), where b
-is base_beta times the share of the successor, and all others shrink in proportion.
+is base_beta times the share of the successor, and all others shrink in proportion. Every score
+by windows is tilted; the record's was in its last stage only.
 
 Left out are the public experts for word starts and within words, whose weight was 0 in the record;
 they could still raise b by 0.1 where they agreed. Contexts are told apart exactly, where the

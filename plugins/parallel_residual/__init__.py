@@ -7,6 +7,7 @@ technique = Technique(
     source="GPT-J; PR #1412; two lanes from PR #1204",
     switch="PARALLEL_RESIDUAL",
     after=("depth_recurrence",),
+    before=("backout",),
     hyperparameters=(
         choice(
             "form",

@@ -2,7 +2,7 @@
 def without_cheapest(stored: dict, rows: list[str], count: int) -> dict:
     """`stored` with the first `count` weights of +-1 set to zero, the finest steps first.
 
-    A weight's cost is its step squared: of what one step is, nothing smaller is left.
+    To zero a weight of one step costs the square of that step, and no other weight costs less.
     """
     ones = {name: (stored[name][0].abs() == 1).flatten().nonzero()[:, 0] for name in rows}
     steps = [
@@ -40,7 +40,7 @@ def prune_to_fit(h: Hyperparameters, model: nn.Module, stored: dict, kinds: dict
             middle = (low + count) // 2
             low, count = (middle, count) if excess(middle) > 0 else (low, middle)
         # @endif
-    log(h, f"selective_pruning:{over:+} bytes over, {count} of {most} weights of one step zeroed")
+    log(h, f"selective_pruning:{max(over, 0)} bytes over, {count} of {most} ones zeroed")
     return without_cheapest(stored, rows, count) if count else stored
 
 
