@@ -14,6 +14,7 @@ technique = Technique(
     },
     conflicts={"score_first_ttt": "both are test-time training under the names TTT_*"},
     after=("ema", "swa", "sliding_window_eval"),
+    smoke={"TTT_EPOCHS": "1"},
     hyperparameters=(
         choice(
             "when",
