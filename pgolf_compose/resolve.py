@@ -196,7 +196,7 @@ def check_company(chosen: Sequence[Technique], recipe: Recipe, library: Library)
     """What is required is there, and what excludes each other is not."""
     names = {one.name for one in chosen}
     for one in sorted(chosen, key=lambda one: one.name):
-        missing = {name: why for name, why in one.requires.items() if name not in names}
+        missing = needed_by(one, names, library)
         if missing:
             needs = listed(f"{name} ({why})" for name, why in missing.items())
             raise ComposeError(
@@ -218,6 +218,18 @@ def check_company(chosen: Sequence[Technique], recipe: Recipe, library: Library)
                 f"smallest change that composes: {change}",
                 recipe.chosen[one.name],
             )
+
+
+def needed_by(one: Technique, names: set[str], library: Library) -> dict[str, str]:
+    """What a technique requires beside these, and what that requires in turn: why, by name."""
+    missing: dict[str, str] = {}
+    queue = [one]
+    for each in queue:
+        for name, why in each.requires.items():
+            if name not in names and name not in missing:
+                missing[name] = why
+                queue += [library.techniques[name]] if name in library.techniques else []
+    return missing
 
 
 def corrected(recipe: Recipe, missing: Iterable[str]) -> str:

@@ -267,13 +267,13 @@ def test_a_layer_whose_branches_write_two_lanes(golden):
 )
 def test_smear_gate(golden, form, wanted):
     arrays = golden("smear_plain")
-    script = composed("smear_gate", smear_gate__form=form)
+    script = composed("smear_gate", smear_gate__form=form, smear_gate__documents="across")
     smear = script.SmearGate(hyperparameters(script, model_dim=16))
     if form == "keep5":
         close(smear.gate.detach(), arrays["init_gate_pr301"])
     with torch.no_grad():
         smear.gate.copy_(arrays["gate"])
-    close(smear(arrays["x"]).detach(), arrays[wanted])
+    close(smear(arrays["x"], None).detach(), arrays[wanted])
 
 
 @pytest.mark.parametrize("hash, key", [("xor", "xor"), ("mul1009", "lin1009"), ("mul31", "lin31")])
@@ -1023,11 +1023,11 @@ def test_weights_of_one_step_go_until_the_submission_fits(search, coarse, fine, 
         return b"", bytes(100 + left)  # a byte for each weight that is left, of ten
 
     monkeypatch.setattr(script, "encode", encode)
-    h = hyperparameters(script, selective_pruning_target_bytes=code + 107)
+    h = hyperparameters(script, selective_pruning_target_mb=(code + 107) / 2**20)
     found = script.prune_to_fit(h, None, stored, kinds)
     assert (found["coarse"][0].tolist(), found["fine"][0].tolist()) == (coarse, fine)
     assert found["table"] is stored["table"] and found["float"] is stored["float"]
-    h.selective_pruning_target_bytes = code + 110
+    h.selective_pruning_target_mb = (code + 110) / 2**20
     assert script.prune_to_fit(h, None, stored, kinds) is stored
 
 
@@ -1303,11 +1303,20 @@ def test_a_pair_finds_its_bucket_by_hand(hash, buckets):
     [("mix0", [0.5, 1.5, 3.0]), ("keep3", [0.9525741, 1.9525741, 3.9051483]), ("keep5", None)],
 )
 def test_a_position_starts_with_this_much_of_the_one_before(form, mixed):
-    script = composed("smear_gate", smear_gate__form=form)
+    script = composed("smear_gate", smear_gate__form=form, smear_gate__documents="across")
     smear = script.SmearGate(hyperparameters(script, model_dim=1))
     share = 1 / (1 + math.exp(5))
     mixed = mixed or [1 - share, 2 - share, 4 - 2 * share]
-    close(smear(torch.tensor([[[1.0], [2.0], [4.0]]])).flatten().detach(), torch.tensor(mixed))
+    close(
+        smear(torch.tensor([[[1.0], [2.0], [4.0]]]), None).flatten().detach(), torch.tensor(mixed)
+    )
+
+
+def test_a_document_s_first_position_mixes_with_nothing():
+    script = composed("smear_gate")
+    smear = script.SmearGate(hyperparameters(script, model_dim=1))
+    x, ids = torch.tensor([[[1.0], [2.0], [4.0], [8.0]]]), torch.tensor([[5, 6, 1, 7]])
+    close(smear(x, ids).flatten().detach(), torch.tensor([0.5, 1.5, 2.0, 6.0]))
 
 
 def small_model(*techniques, chosen=None, **values):

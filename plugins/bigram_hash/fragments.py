@@ -70,3 +70,8 @@ kinds.update({"bigram.proj.weight": "scalar"})
 for name in ("bigram.embed.weight", "bigram.proj.weight"):
     if name in state and state[name].numel() <= h.int8_keep_float_max_numel:
         kinds[name] = "scalar"
+
+
+# @fill model.ready if table_optimizer == "scalar"
+if model.bigram is not None:
+    model.bigram.embed.float()  # as scalars are, whatever the precision

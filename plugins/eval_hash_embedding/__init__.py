@@ -1,4 +1,7 @@
-"""Learn a hashed embedding of pairs of tokens from nothing while the text is scored."""
+"""Learn a hashed embedding of pairs of tokens from nothing while the text is scored.
+
+Its sum has the stream's type; public scripts went on in float32, the table's, from there.
+"""
 
 from pgolf_compose import Hyperparameter, Technique
 

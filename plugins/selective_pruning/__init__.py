@@ -15,10 +15,12 @@ technique = Technique(
             "how many become zero",
         ),
         Hyperparameter(
-            "target_bytes",
-            16_000_000,
-            "of model and script; public scripts tell MiB, 15.22 in PR #1539",
+            "target_mb",
+            16_000_000 / 2**20,
+            "of model and script together: 16,000,000 bytes",
+            unit="MiB",
             minimum=0,
+            env="TARGET_MB",
         ),
     ),
 )

@@ -19,7 +19,7 @@ def without_cheapest(stored: dict, rows: list[str], count: int) -> dict:
 
 
 def prune_to_fit(h: Hyperparameters, model: nn.Module, stored: dict, kinds: dict[str, str]) -> dict:
-    """Zeros among the matrices' integers, as many as selective_pruning_target_bytes takes."""
+    """Zeros among the matrices' integers, as many as selective_pruning_target_mb takes."""
     rows = [
         name for name in stored if kinds.get(name) == "matrix" and isinstance(stored[name], tuple)
     ]
@@ -27,7 +27,9 @@ def prune_to_fit(h: Hyperparameters, model: nn.Module, stored: dict, kinds: dict
 
     def excess(count: int) -> int:
         data = encode(model, without_cheapest(stored, rows, count))[1]
-        return len(data) + Path(__file__).stat().st_size - h.selective_pruning_target_bytes
+        return (
+            len(data) + Path(__file__).stat().st_size - int(h.selective_pruning_target_mb * 2**20)
+        )
 
     count, over = 0, excess(0) if most else 0
     if over > 0:

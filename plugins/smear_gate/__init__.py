@@ -9,6 +9,7 @@ technique = Technique(
     after=("bigram_hash",),
     before=("eval_hash_embedding",),
     switch="SMEARGATE USE_SMEARGATE",
+    keeps={"20": "a BOS has nothing before it"},
     hyperparameters=(
         choice(
             "form",
@@ -18,6 +19,15 @@ technique = Technique(
                 "keep5": "of token embeddings alone, 1% at first (PR #301, where it was off)",
             },
             "where it mixes, and how much of the position before it starts with",
+        ),
+        choice(
+            "documents",
+            {
+                "apart": "a BOS, token 1, mixes with nothing (PR #1851)",
+                "across": "as every gate before: the last token of a document reaches the next",
+            },
+            "whether it mixes across documents",
+            breaks={"across": {"20": "a document's first position reads the one before it"}},
         ),
     ),
 )

@@ -1,6 +1,6 @@
 # @fill modules
 class SmearGate(nn.Module):
-    """Mixes each position with the one before it, of whichever document; before all are zeros."""
+    """Mixes each position with the one before it; before the first there are zeros."""
 
     def __init__(self, h: Hyperparameters):
         super().__init__()
@@ -13,12 +13,16 @@ class SmearGate(nn.Module):
         # @endif
         self.gate = nn.Parameter(torch.full((h.model_dim,), gate))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, ids: Tensor) -> Tensor:
         previous = F.pad(x[:, :-1], (0, 0, 1, 0))
-        gate = torch.sigmoid(self.gate).to(x.dtype)
+        # @if documents == "apart"
+        previous = previous * (ids != 1)[..., None]  # before a BOS another document ended
+        # @endif
         # @if form == "mix0"
+        gate = torch.sigmoid(self.gate.to(x.dtype))
         return (1 - gate) * x + gate * previous
         # @else
+        gate = torch.sigmoid(self.gate).to(x.dtype)
         return gate * x + (1 - gate) * previous  # the gate is of what is kept
         # @endif
 
@@ -28,12 +32,12 @@ self.smear = SmearGate(h)
 
 
 # @fill embed.normed if form == "mix0"
-x = self.smear(x)
+x = self.smear(x, ids)
 
 
 # @fill embed.added if form == "keep3"
-x = self.smear(x)
+x = self.smear(x, ids)
 
 
 # @fill embed.tokens if form == "keep5"
-x = self.smear(x)
+x = self.smear(x, ids)
