@@ -89,6 +89,21 @@ def test_what_is_frozen_stays_and_all_else_trains(settings, trained):
     assert all(p.requires_grad for p in model.parameters())
 
 
+@pytest.mark.parametrize(
+    "overlap, batches", [("false", [(0, 3), (3, 6), (6, 8)]), ("true", [(0, 4), (3, 7), (6, 8)])]
+)
+def test_a_batch_may_hold_the_first_row_of_the_next_one(overlap, batches, monkeypatch):
+    build = composed("val_pretrain_ttt", set=(f"val_pretrain_ttt.batches_overlap={overlap}",))
+    values = {"ttt_epochs": 1, "ttt_lr": 0.0, "ttt_batch_seqs": 3}
+    script, h, model, validation = small(build, rows=8, **values)
+    seen, tokens = recorded(script, monkeypatch), validation.tokens
+    with torch.no_grad():
+        rows = model(tokens[:-1].view(-1, T), tokens[1:].view(-1, T)).mean(1)
+    script.train_on_validation(h, model, validation)
+    wanted = [rows[first:end].mean().item() for first, end in batches]
+    assert seen.losses == pytest.approx(wanted, rel=1e-6)
+
+
 def test_the_rate_falls_with_each_epoch_towards_a_tenth(monkeypatch):
     build = composed("val_pretrain_ttt", set=("val_pretrain_ttt.cosine_decay=true",))
     script, h, model, validation = small(build, ttt_epochs=3, ttt_lr=1e-3, ttt_batch_seqs=3)

@@ -23,6 +23,12 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "N_INT6_LAYERS": "66 of 66 matrices have full width",
         "RECUR_WARMUP_STEPS": "WARMUP_STEPS warm up every plan of layers",
     },
+    "pr277": {
+        "SWA_START_FRAC": "SWA stands in where EMA_ENABLED is 0",
+        "SWA_EVERY": "SWA stands in where EMA_ENABLED is 0",
+        "TTT_MOMENTUM": "its optimizer is AdamW",
+    },
+    "pr301": {"QAT_START_FRAC": "its hooks come too late for what torch.compile has made"},
 }
 
 

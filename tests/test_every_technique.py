@@ -144,6 +144,7 @@ SMALL_MODEL = {
     "rope_train_seq_len": 16,
     "loop_start": 1,
     "loop_end": 1,
+    "parallel_residual_start": 2,
     "recur_layers": (1,),
     "repeat_untie_mlp_layers": (1,),
 }
@@ -181,6 +182,7 @@ def goes_through(chosen: Set, folder, data, **env) -> list[float]:
         "SWA_START_FRAC": "1",
         "LOOP_START": "1",
         "LOOP_END": "1",
+        "PARALLEL_RESIDUAL_START": "2",
         "RECUR_LAYERS": "1",
         "RECUR_START_STEP": "1",
         "REPEAT_UNTIE_MLP_LAYERS": "1",

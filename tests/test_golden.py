@@ -1439,3 +1439,27 @@ def test_the_optimizer_of_a_table_and_of_its_projection_is_chosen(chosen, table,
     }
     assert held[id(model.bigram.embed.weight)] == rates[table]
     assert held[id(model.bigram.proj.weight)] == rates[proj]
+
+
+@pytest.mark.parametrize("buckets, there", [(0, False), (1, False), (2, True)])
+def test_without_buckets_there_is_no_table(buckets, there):
+    model = small_model("bigram_hash", bigram_vocab_size=buckets)[2]
+    assert ("bigram.embed.weight" in model.state_dict()) == there
+    assert model(torch.tensor([[5, 7, 7]]), torch.tensor([[7, 7, 9]])).shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    "optimizer, table", [("embedding", torch.float16), ("scalar", torch.float)]
+)
+def test_what_is_too_small_for_integers_is_stored_as_pr_277_did(optimizer, table):
+    chosen = {"bigram_hash__table_optimizer": optimizer}
+    script, h, model = small_model("star_relu", "bigram_hash", chosen=chosen)
+    h.int8_keep_float_max_numel = 2**19
+    stored = script.quantize(h, model)
+    assert stored["bigram.embed.weight"].dtype == stored["bigram.proj.weight"].dtype == table
+    assert stored["blocks.0.mlp.scale"].dtype == stored["blocks.0.mlp.bias"].dtype == torch.float16
+    assert stored["blocks.0.mlp_scale"].dtype == torch.float32
+    h.int8_keep_float_max_numel = 0
+    stored = script.quantize(h, model)
+    assert isinstance(stored["bigram.embed.weight"], tuple)
+    assert isinstance(stored["blocks.0.mlp.scale"], tuple)

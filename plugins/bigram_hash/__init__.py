@@ -26,7 +26,8 @@ technique = Technique(
             {
                 "embedding": "that of token embeddings, at their rate (PR #65, PR #162)",
                 "muon": "that of matrices (PR #301)",
-                "scalar": "that of scalars, at their rate (PR #277)",
+                "scalar": "that of scalars, at their rate; table and projection, where too small "
+                "for integers, are stored as scalars are (PR #277)",
             },
             "what trains the table",
         ),
@@ -44,8 +45,8 @@ technique = Technique(
         Hyperparameter(
             "vocab_size",
             4096,
-            "buckets",
-            minimum=2,
+            "buckets; below 2: no table, nothing is added",
+            minimum=0,
             env="BIGRAM_VOCAB_SIZE BIGRAM_HASH_BUCKETS BIGRAM_BUCKETS",
         ),
         Hyperparameter(

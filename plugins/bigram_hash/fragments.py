@@ -41,15 +41,16 @@ class BigramHash(nn.Module):
 
 
 # @fill embed.init
-self.bigram = BigramHash(h)
+self.bigram = BigramHash(h) if h.bigram_vocab_size > 1 else None
 
 
 # @fill embed.added if not train_only
-x = x + self.bigram(ids)
+if self.bigram is not None:
+    x = x + self.bigram(ids)
 
 
 # @fill embed.added if train_only
-if self.training:
+if self.bigram is not None and self.training:
     x = x + self.bigram(ids)
 
 
@@ -63,3 +64,9 @@ kinds.update({"bigram.embed.weight": "scalar"})
 
 # @fill optimizer.kinds if proj_optimizer == "scalar"
 kinds.update({"bigram.proj.weight": "scalar"})
+
+
+# @fill quantize.before if table_optimizer == "scalar"
+for name in ("bigram.embed.weight", "bigram.proj.weight"):
+    if name in state and state[name].numel() <= h.int8_keep_float_max_numel:
+        kinds[name] = "scalar"

@@ -1,23 +1,25 @@
 # @fill modules
 def on_grid(w: Tensor, bits: int) -> Tensor:
     """w (r, c), float32, as whole multiples of each row's step."""
-    top, largest = 2 ** (bits - 1) - 1, w.abs().amax(1, keepdim=True)
-    # @if grid == "row_max_floor"
-    step = (largest / top).clamp_min(1 / top)
-    return torch.round(w / step).clamp(-top - 1, top) * step
-    # @elif grid == "row_max"
-    step = (largest / top).clamp_min(1e-12)
-    return torch.round(w / step).clamp(-top - 1, top) * step
-    # @elif grid == "clip_floor"
-    step = largest.clamp_min(1 / top) / top
-    return torch.round(w / step).clamp(-top, top) * step
-    # @elif grid == "quantile"
+    # @if grid == "quantile"
+    top = 2 ** (bits - 1) - 1
     # the exporter of PR #65 has a floor of 1 / 31 under this step
     step = torch.quantile(w.abs(), 0.9999984, dim=1, keepdim=True).clamp_min(1e-8) / top
     return torch.round(w / step).clamp(-top, top) * step
-    # @else
-    step, every = (largest / 127).clamp_min(1e-12), 2 ** (8 - bits)
+    # @elif grid == "every_fourth"
+    largest, every = w.abs().amax(1, keepdim=True), 2 ** (8 - bits)
+    step = (largest / 127).clamp_min(1e-12)
     return (torch.round(torch.round(w / step) / every) * every).clamp(-128, 128 - every) * step
+    # @else
+    top, largest = 2 ** (bits - 1) - 1, w.abs().amax(1, keepdim=True)
+    # @if grid == "row_max_floor"
+    step, least = (largest / top).clamp_min(1 / top), -top - 1
+    # @elif grid == "row_max"
+    step, least = (largest / top).clamp_min(1e-12), -top - 1
+    # @else
+    step, least = largest.clamp_min(1 / top) / top, -top
+    # @endif
+    return torch.round(w / step).clamp(least, top) * step
     # @endif
 
 

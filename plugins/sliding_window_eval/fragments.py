@@ -1,17 +1,19 @@
 # @fill evaluate.functions
 def window_starts(h: Hyperparameters, validation: Validation) -> list[int]:
     """Where the windows start."""
-    T, stride, targets = h.eval_seq_len, h.eval_stride, len(validation.tokens) - 1
+    stride, targets = h.eval_stride, len(validation.tokens) - 1
     # @if windows == "once"
-    return [n for n in range(0, targets, stride) if n == 0 or n + T - stride < targets]
+    context = h.eval_seq_len - stride
+    return [n for n in range(0, targets, stride) if n == 0 or n + context < targets]
     # @elif windows == "repeat_tail"
     return list(range(0, targets, stride))
     # @elif windows == "repeat_tail_full_stride"
     return [n for n in range(0, targets, stride) if n == 0 or n + stride <= targets]
     # @elif windows == "gap"
+    T = h.eval_seq_len
     return [0, *range(T - stride, targets - T + 1, stride)]
     # @else
-    return list(range(0, targets - T + 1, stride))
+    return list(range(0, targets - h.eval_seq_len + 1, stride))
     # @endif
 
 

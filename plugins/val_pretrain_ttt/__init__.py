@@ -1,7 +1,4 @@
-"""Train on the validation text, then score the same text; never legal in a submission.
-
-Left out: in PR #1539 each batch held one sequence more, the first one of the next batch.
-"""
+"""Train on the validation text, then score the same text; never legal in a submission."""
 
 from pgolf_compose import Hyperparameter, Technique, choice
 
@@ -17,6 +14,7 @@ technique = Technique(
     },
     conflicts={"score_first_ttt": "both are test-time training under the names TTT_*"},
     after=("ema", "swa", "sliding_window_eval"),
+    smoke={"TTT_EPOCHS": "1"},
     hyperparameters=(
         choice(
             "when",
@@ -53,6 +51,12 @@ technique = Technique(
             "sequences of an update",
             minimum=1,
             env="TTT_BATCH_SEQS SGD_TTT_BATCH_SEQS",
+        ),
+        Hyperparameter(
+            "batches_overlap",
+            False,
+            "quirk of PR #1539: each batch holds the first sequence of the next one too",
+            settled=True,
         ),
         Hyperparameter("grad_clip", 1.0, "of all gradients; 0: no clip", minimum=0),
         choice(

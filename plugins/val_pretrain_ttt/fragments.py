@@ -42,14 +42,20 @@ def train_on_validation(h: Hyperparameters, forward, validation: Validation) -> 
     adapted = model
     # @endif
     adapted.train()
-    started, batch = time.perf_counter(), h.ttt_batch_seqs
+    started, batch, clip = time.perf_counter(), h.ttt_batch_seqs, h.ttt_grad_clip
     for epoch in range(h.ttt_epochs):
         # @if cosine_decay
         falling = 0.5 * (1 + math.cos(math.pi * epoch / h.ttt_epochs))
         for group in optimizer.param_groups:
             group["lr"] = h.ttt_lr * (0.1 + 0.9 * falling)
         # @endif
-        adapt_to_rows(h, stage, adapted, optimizer, tokens, mine, batch, h.ttt_grad_clip, average)
+        # @if batches_overlap
+        for row in mine[::batch]:
+            rows = range(row, min(row + batch + 1, mine.stop))
+            adapt_to_rows(h, stage, adapted, optimizer, tokens, rows, batch + 1, clip, average)
+        # @else
+        adapt_to_rows(h, stage, adapted, optimizer, tokens, mine, batch, clip, average)
+        # @endif
         synchronize(h)
         seconds = time.perf_counter() - started
         log(h, f"{stage} epoch:{epoch + 1}/{h.ttt_epochs} time:{seconds:.1f}s")
