@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import gc
 import itertools
 import json
 import math
@@ -198,6 +199,10 @@ SMALL = {
 def starter() -> Starter:
     """This worker's. torch's optimizers import torch._dynamo, which takes as long as torch."""
     return Starter("numpy", "sentencepiece", "torch", "torch._dynamo")
+
+
+def pytest_collection_finish():
+    gc.freeze()  # so that no collection walks what all these imports made
 
 
 def pytest_sessionfinish():

@@ -150,11 +150,11 @@ def weights(ran, at):
         ("before_quantisation", ["roundtrip", "sliding_window"], True, True),
     ],
 )
-def test_when_it_trains(when, stages, shipped_learned, left_learned, tmp_path, tiny):
+def test_when_it_trains(when, stages, shipped_learned, left_learned, tmp_path, short):
     names = ("sliding_window_eval", "val_pretrain_ttt", "metrics")
     build = composed(*names, set=(f"val_pretrain_ttt.when={when}",))
     env = {"ITERATIONS": "1", "TTT_EPOCHS": "1", "TTT_LR": "0.05", "EVAL_STRIDE": "32"}
-    ran = run_script(build.readable, tmp_path, DATA_DIR=str(tiny), **env)
+    ran = run_script(build.readable, tmp_path, DATA_DIR=str(short), **env)
     assert ran.exit_code == 0, ran.stderr
     scores = [one for one in ran.events if one["event"] == "eval"][1:]
     assert [one["stage"].rpartition("zlib_")[2].removeprefix("final_int8_") for one in scores] == (
@@ -168,7 +168,7 @@ def test_when_it_trains(when, stages, shipped_learned, left_learned, tmp_path, t
 
 
 @pytest.fixture(scope="module")
-def on_processes(tmp_path_factory, tiny):
+def on_processes(tmp_path_factory, short):
     """A run with one or two processes: losses of the first one's updates, and the last score."""
 
     @functools.cache
@@ -181,7 +181,7 @@ def on_processes(tmp_path_factory, tiny):
         )
         env = {"ITERATIONS": "1", "TTT_EPOCHS": "1", "TTT_LR": "0.05", "TTT_BATCH_SEQS": "8"}
         folder = tmp_path_factory.mktemp("processes")
-        ran = run_script(build.readable, folder, processes=processes, DATA_DIR=str(tiny), **env)
+        ran = run_script(build.readable, folder, processes=processes, DATA_DIR=str(short), **env)
         assert ran.exit_code == 0, ran.stderr
         losses = [one["loss"] for one in ran.events if one["event"] == "adapt"]
         return losses, [one for one in ran.events if one["event"] == "eval"][-1]["val_loss"]

@@ -241,6 +241,14 @@ def test_all_that_go_together_compose(row):
     composed(together(row))
 
 
+def test_scripts_are_as_black_writes_them_in_one_go(tmp_path):
+    for n, names in enumerate(covering_array(1)):
+        (tmp_path / f"{n}.py").write_bytes(composed(together(names)).readable)
+    command = [sys.executable, "-m", "black", "--check", "-l", "100", "-t", "py311", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("row", ARRAY)
 def test_all_that_go_together_train_quantise_read_back_and_score(row, tmp_path, short):

@@ -114,9 +114,9 @@ def trained(build, data, folder, **env):
 
 
 @pytest.fixture(scope="module")
-def plain(tiny, tmp_path_factory):
+def plain(short, tmp_path_factory):
     build = pgolf_compose.compose("baseline", added=["metrics"])
-    return trained(build, tiny, tmp_path_factory.mktemp("plain"))
+    return trained(build, short, tmp_path_factory.mktemp("plain"))
 
 
 @pytest.mark.parametrize(
@@ -130,20 +130,20 @@ def plain(tiny, tmp_path_factory):
     ],
 )
 def test_training_feels_the_switch_from_the_step_it_is_thrown(
-    choices, unrounded, plain, tiny, tmp_path
+    choices, unrounded, plain, short, tmp_path
 ):
-    losses, rates = trained(composed(*choices), tiny, tmp_path)
+    losses, rates = trained(composed(*choices), short, tmp_path)
     same = [a == pytest.approx(b, rel=1e-7) for a, b in zip(losses, plain[0], strict=True)]
     assert same == [True] * unrounded + [False] * (4 - unrounded)
     assert rates == plain[1]
 
 
-def test_rates_may_drop_once_when_rounding_begins(plain, tiny, tmp_path):
-    _, rates = trained(composed("threshold=0.6", "lr_factor=0.5"), tiny, tmp_path)
+def test_rates_may_drop_once_when_rounding_begins(plain, short, tmp_path):
+    _, rates = trained(composed("threshold=0.6", "lr_factor=0.5"), short, tmp_path)
     assert rates == pytest.approx([a * b for a, b in zip(plain[1], (1, 1, 0.5, 0.5), strict=True)])
 
 
-def test_it_may_begin_after_a_share_of_the_wall_clock(tiny, tmp_path):
+def test_it_may_begin_after_a_share_of_the_wall_clock(short, tmp_path):
     env = {"MAX_WALLCLOCK_SECONDS": "600", "WARMDOWN_ITERS": "0"}
-    at_once = trained(composed("start=time", "start_frac=0"), tiny, tmp_path / "time", **env)
-    assert at_once == trained(composed("start=always"), tiny, tmp_path / "always", **env)
+    at_once = trained(composed("start=time", "start_frac=0"), short, tmp_path / "time", **env)
+    assert at_once == trained(composed("start=always"), short, tmp_path / "always", **env)
