@@ -45,7 +45,7 @@ def test_a_run_compiles_no_more_graphs_than_it_has_stages(run):
 
 
 def test_short_last_batches_do_not_take_a_run_to_the_limit_of_torch():
-    done = compiled.run("2026-04-09", compiled.SHORT)
+    done = compiled.run("2026-04-09_SP8192", compiled.SHORT)
     assert done.graphs <= torch._dynamo.config.cache_size_limit
 
 

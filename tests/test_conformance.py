@@ -45,6 +45,8 @@ EXHAUSTIVE = {
     "2026-03-20_11L_XSA4_EMA_Int6_MLP3x_WD04_1.1271",
     "2026-03-20_Int6_MLP3x_SmearGate_BigramHash_MuonWD_SWA",
     "2026-03-22_11L_EMA_GPTQ-lite_warmdown3500_QAT015_1.1233",
+    "2026-04-05_SP8192_GPTQ-Embeddings_SDClip_Loop45x2",
+    "quant/2026-04-05_SP8192_GPTQ-Embeddings_SDClip_Loop45x2",
 }
 # where a trace was captured otherwise than its record ran: techniques and settings to add
 CHANGED = {

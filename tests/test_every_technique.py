@@ -208,7 +208,12 @@ def goes_through(chosen: Set, folder, data, **env) -> list[float]:
     return [*losses, scores[-1]]
 
 
-def test_it_trains_quantises_reads_back_and_scores(alone, tmp_path, short):
+def test_it_trains_quantises_reads_back_and_scores(name, tmp_path, short):
+    goes_through({name: {}}, tmp_path, short)
+
+
+@pytest.mark.exhaustive  # the random sets draw options too
+def test_it_does_so_under_every_choice(alone, tmp_path, short):
     goes_through(alone, tmp_path, short)
 
 

@@ -278,7 +278,7 @@ def print_compilations() -> None:
     print("\nGraphs of the model compiled by a whole run:\n")
     print("| recipe | stages | warm-up | training | validation and scores | with a short batch |")
     print("|---|--:|--:|--:|--:|--:|")
-    for recipe in (*HAND_WRITTEN, "2026-04-09"):
+    for recipe in (*HAND_WRITTEN, "2026-04-09_SP8192"):
         done = run(recipe, FULL)
         warm_up = sum(new["GPT"] for line, new in done.log if "warmup_step" in line)
         training = sum(new["GPT"] for line, new in done.log if "train_loss" in line)
