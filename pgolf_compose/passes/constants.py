@@ -3,7 +3,7 @@
 import ast
 
 from pgolf_compose.passes.kinds import FUNCTIONS, Kinds, is_bag
-from pgolf_compose.passes.scopes import Binding, Scopes
+from pgolf_compose.passes.variables import Binding, Scopes
 from pgolf_compose.passes.tree import edit, literal, Literal, node_of, parents_of, pure, walk
 
 __all__ = [
@@ -274,9 +274,9 @@ def method_uses(
 
 def may_override(own: ast.ClassDef, name: str) -> bool:
     """Whether a method of a class with bases may be one that its base calls."""
-    from pgolf_compose.passes.foreign import foreign_names
+    from pgolf_compose.passes.attributes import foreign
 
-    return bool(own.bases) and name in foreign_names()
+    return bool(own.bases) and name in foreign()
 
 
 def plain_signature(node: ast.FunctionDef) -> bool:

@@ -5,7 +5,7 @@ import copy
 
 from pgolf_compose.passes.constants import Function, own_functions
 from pgolf_compose.passes.kinds import Kinds
-from pgolf_compose.passes.scopes import COMPREHENSIONS, CALLABLES, Binding, Scope, Scopes
+from pgolf_compose.passes.variables import COMPREHENSIONS, CALLABLES, Binding, Scope, Scopes
 from pgolf_compose.passes.tree import children, edit, fill_blocks, literal, parents_of, pure, walk
 
 __all__ = ["inline_functions", "inline_locals"]

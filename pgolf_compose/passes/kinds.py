@@ -3,7 +3,7 @@
 import ast
 from functools import cached_property
 
-from pgolf_compose.passes.scopes import Binding, Scopes
+from pgolf_compose.passes.variables import Binding, Scopes
 from pgolf_compose.passes.tree import children, walk
 
 __all__ = ["Kinds"]

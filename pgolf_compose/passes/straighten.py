@@ -2,7 +2,7 @@
 
 import ast
 
-from pgolf_compose.passes.scopes import CALLABLES, Scopes
+from pgolf_compose.passes.variables import CALLABLES, Scopes
 from pgolf_compose.passes.tree import children, edit, literal, node_of, pure, walk
 
 __all__ = ["straighten"]
