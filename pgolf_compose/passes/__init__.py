@@ -1,19 +1,23 @@
-"""Passes make a script smaller and leave what it does alone. Each takes a script's text."""
+"""Passes make a script smaller and leave what it does alone."""
 
-from collections.abc import Callable
+import ast
 
-from pgolf_compose.passes.minify import minify
+from pgolf_compose.passes.attributes import attributes
+from pgolf_compose.passes.docstrings import docstrings
+from pgolf_compose.passes.names import rename
+from pgolf_compose.passes.printing import print_tree, tidy
 from pgolf_compose.script import Script
 
-__all__ = ["PASSES", "shrink"]
-
-# in this order
-PASSES: list[Callable[[str], str]] = [minify]
+__all__ = ["shrink", "shrink_names"]
 
 
 def shrink(script: Script) -> str:
     """The script's text after every pass."""
-    text = script.code
-    for one in PASSES:
-        text = one(text)
-    return text
+    return shrink_names(ast.parse(script.code))
+
+
+def shrink_names(tree: ast.Module) -> str:
+    """The tree as text, after the passes about names."""
+    for one in (docstrings, attributes, tidy, rename):
+        tree = one(tree)
+    return print_tree(tree)
