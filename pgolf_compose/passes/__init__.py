@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable, Collection, Mapping
 
+from pgolf_compose.passes.attributes import attributes
 from pgolf_compose.passes.branches import drop_dead_branches
 from pgolf_compose.passes.constants import (
     dissolve_values,
@@ -12,14 +13,16 @@ from pgolf_compose.passes.constants import (
     split_assignments,
 )
 from pgolf_compose.passes.defaults import drop_defaults
+from pgolf_compose.passes.docstrings import docstrings
 from pgolf_compose.passes.fold import fold
 from pgolf_compose.passes.freeze import KEPT, freeze
 from pgolf_compose.passes.inline import inline_functions, inline_locals
-from pgolf_compose.passes.minify import minify
+from pgolf_compose.passes.names import rename
+from pgolf_compose.passes.printing import print_tree, tidy
 from pgolf_compose.passes.straighten import straighten
 from pgolf_compose.passes.unused import drop_unused
 
-__all__ = ["KEPT", "shrink", "simplify"]
+__all__ = ["KEPT", "shrink", "shrink_names", "simplify"]
 
 Pass = Callable[[ast.Module], ast.Module]
 
@@ -59,7 +62,11 @@ def shrink(
     tree = ast.parse(code)
     if values is not None:
         tree = freeze(tree, values, keep)
-    return minify(ast.unparse(simplify(tree)))
+    return shrink_names(simplify(tree))
 
 
-value_passes = VALUES
+def shrink_names(tree: ast.Module) -> str:
+    """The tree as text, after the passes about names."""
+    for one in (docstrings, attributes, tidy, rename):
+        tree = one(tree)
+    return print_tree(tree)
