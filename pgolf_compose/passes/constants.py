@@ -4,7 +4,7 @@ import ast
 
 from pgolf_compose.passes.kinds import FUNCTIONS, Kinds, is_bag
 from pgolf_compose.passes.variables import Binding, Scopes
-from pgolf_compose.passes.tree import edit, literal, Literal, node_of, parents_of, pure, walk
+from pgolf_compose.passes.tree import edit, fits, literal, Literal, node_of, parents_of, pure, walk
 
 __all__ = [
     "dissolve_values",
@@ -76,12 +76,15 @@ def propagate_names(tree: ast.Module) -> ast.Module:
     scopes, parents = Scopes(tree), parents_of(tree)
     changes = {}
     for binding in scopes.bindings():
-        value = literal(assigned(binding, parents))
+        value_node = assigned(binding, parents)
+        value = literal(value_node)
         if value is None or binding.declared or binding.name.startswith("__"):
             continue
         if repeats_well(value, len(binding.reads)):
             for node in binding.reads:
-                if not isinstance(parents[node], ast.Delete):
+                if not isinstance(parents[node], ast.Delete) and fits(
+                    value_node, node, parents
+                ):
                     changes[node] = node_of(value.value, node)
     return edit(tree, changes)
 
@@ -113,7 +116,8 @@ def propagate_attributes(tree: ast.Module) -> ast.Module:
                 reads.setdefault((own, node.attr), []).append(node)
     for key, nodes in reads.items():
         if repeats_well(values[key], len(nodes)):
-            changes |= {node: node_of(values[key].value, node) for node in nodes}
+            new = {node: node_of(values[key].value, node) for node in nodes}
+            changes |= {n: value for n, value in new.items() if fits(value, n, kinds.parents)}
     return edit(tree, changes)
 
 
@@ -311,9 +315,13 @@ def propagate_arguments(tree: ast.Module) -> ast.Module:
                 value = values.pop()
                 if not repeats_well(value, len(binding.reads)):
                     continue
-                if not binding.declared:
-                    for read in binding.reads:
-                        replace_in_place(read, node_of(value.value, read), kinds.parents)
+                news = [node_of(value.value, read) for read in binding.reads]
+                if not binding.declared and all(
+                    fits(new, read, kinds.parents)
+                    for new, read in zip(news, binding.reads, strict=True)
+                ):
+                    for new, read in zip(news, binding.reads, strict=True):
+                        replace_in_place(read, new, kinds.parents)
                     binding.reads.clear()
             if not binding.reads and len(binding.writes) == 1 and all(map(pure, given)):
                 function.drop(n)

@@ -223,18 +223,20 @@ class Fold(ast.NodeTransformer):
         for one in node.values:
             if isinstance(one, ast.FormattedValue):
                 one = self.formatted(one)
-            if isinstance(one, ast.JoinedStr):
-                parts += one.values
-            elif isinstance(one, ast.Constant) and parts and isinstance(parts[-1], ast.Constant):
-                parts[-1] = node_of(parts[-1].value + one.value, parts[-1])
-            else:
-                parts.append(one)
+            for part in one.values if isinstance(one, ast.JoinedStr) else [one]:
+                last = parts[-1] if parts else None
+                if isinstance(part, ast.Constant) and isinstance(last, ast.Constant):
+                    parts[-1] = node_of(last.value + part.value, last)
+                else:
+                    parts.append(part)
         if all(isinstance(one, ast.Constant) for one in parts):
             return node_of("".join(one.value for one in parts), node)
         node.values = parts
         return node
 
     def formatted(self, one: ast.FormattedValue) -> ast.expr:
+        if isinstance(one.value, ast.JoinedStr) and one.conversion == -1 and not one.format_spec:
+            return one.value
         value, form = literal(one.value), one.format_spec
         form = form.values if isinstance(form, ast.JoinedStr) else [form] if form else []
         if value and all(isinstance(part, ast.Constant) for part in form):

@@ -6,7 +6,7 @@ import copy
 from pgolf_compose.passes.constants import Function, own_functions
 from pgolf_compose.passes.kinds import Kinds
 from pgolf_compose.passes.variables import COMPREHENSIONS, CALLABLES, Binding, Scope, Scopes
-from pgolf_compose.passes.tree import children, edit, fill_blocks, literal, parents_of, pure, walk
+from pgolf_compose.passes.tree import children, edit, fill_blocks, fits, literal, parents_of, pure, walk
 
 __all__ = ["inline_functions", "inline_locals"]
 
@@ -143,7 +143,8 @@ def inline_in_block(block: list[ast.stmt], scopes: Scopes, parents: dict) -> int
         if read is not None:
             expression = read_first(after)
             before = evaluated_before(expression, read)
-            if before is not None and may_move(statement.value, before, scopes):
+            fine = before is not None and fits(statement.value, read, parents)
+            if fine and may_move(statement.value, before, scopes):
                 put(read, statement.value, parents)
                 binding = scopes.of[statement.targets[0]]
                 binding.reads.remove(read)
@@ -364,9 +365,11 @@ def as_expression(function: Function, kinds: Kinds) -> bool:
             return False
         last = order.index(read)
         reads[binding] = given
-    captured = capture_conflict(function, value, reads, kinds)
-    if captured:
+    if capture_conflict(function, value, reads, kinds) or not fits(value, call, kinds.parents):
         return False
+    for binding, given in reads.items():
+        if not all(fits(given, read, kinds.parents) for read in binding.reads):
+            return False
     for binding, given in reads.items():
         for n, read in enumerate(list(binding.reads)):
             new = given if n == 0 and not is_leaf(given) else copy.deepcopy(given)
@@ -464,6 +467,7 @@ def as_statements(function: Function, kinds: Kinds) -> bool:
             len(binding.writes) == 1
             and not binding.declared
             and (literal(given) or lasting_name(given, caller, kinds))
+            and all(fits(given, read, kinds.parents) for read in binding.reads)
         ):
             for read in binding.reads:
                 put(read, copy.deepcopy(given), kinds.parents)

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Mapping
 
-__all__ = ["Literal", "children", "edit", "literal", "node_of", "parents_of", "pure", "truth", "walk"]
+__all__ = ["Literal", "children", "edit", "fits", "literal", "node_of", "parents_of", "pure", "truth", "walk"]
 
 class Literal:
     """A value that stands in the text: None, a truth value, number, text or tuple of these."""
@@ -75,6 +75,22 @@ def pure(node: ast.AST, harmless: frozenset[str] = HARMLESS) -> bool:
         ):
             return False
     return True
+
+
+def fits(value: ast.AST, place: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
+    """Whether `value` can be written at `place`: inside an f-string, quotes and texts may not."""
+    if literal(value) and isinstance(parents.get(place), ast.FormattedValue):
+        return True  # it becomes a part of the text
+    inside = False
+    while place in parents and isinstance(place, ast.expr | ast.keyword | ast.comprehension):
+        inside = inside or isinstance(place, ast.FormattedValue)
+        place = parents[place]
+    return not inside or not any(
+        isinstance(one, ast.JoinedStr | ast.Lambda)
+        or isinstance(one, ast.Constant)
+        and isinstance(one.value, str | bytes)
+        for one in walk(value)
+    )
 
 
 SIGNS = (ast.expr_context, ast.operator, ast.boolop, ast.unaryop, ast.cmpop)
