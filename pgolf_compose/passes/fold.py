@@ -217,6 +217,12 @@ class Fold(ast.NodeTransformer):
 
     visit_Tuple = visit_List
 
+    def visit_FormattedValue(self, node):
+        node.value = self.visit(node.value)
+        if node.format_spec:  # it stays an f-string, whatever is known of it
+            self.generic_visit(node.format_spec)
+        return node
+
     def visit_JoinedStr(self, node):
         self.generic_visit(node)
         parts: list[ast.expr] = []
