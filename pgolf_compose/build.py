@@ -9,8 +9,9 @@ from pathlib import Path
 from pgolf_compose import __version__
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.legality import check_legal, noncompliance
+from pgolf_compose.pack import Packer
 from pgolf_compose.passes import shrink
-from pgolf_compose.plugins import Library, load_library
+from pgolf_compose.plugins import Library, load_library, pick
 from pgolf_compose.recipe import find_recipe, read_recipe
 from pgolf_compose.render import render
 from pgolf_compose.resolve import NOTHING, Changes, Composition, resolve
@@ -27,6 +28,7 @@ class Build:
     library: Library
     composition: Composition
     script: Script
+    packer: Packer
 
     @property
     def name(self) -> str:
@@ -43,7 +45,7 @@ class Build:
     @cached_property
     def packed(self) -> bytes:
         """The exact bytes of the file that counts."""
-        packed = self.library.packers["lzma"].pack(self.minified)
+        packed = self.packer.pack(self.minified)
         if told := noncompliance(self.composition):
             mark, _, rest = packed.partition(b"\n")
             packed = b"\n".join((mark, f"# {told}".encode(), rest))
@@ -88,6 +90,7 @@ def compose(
     removed: Sequence[str] = (),
     plugins: Sequence[Path] = (),
     allow_noncompliant: bool = False,
+    pack: str = "instant",
 ) -> Build:
     """Compose a recipe, named or by its path, as `pgolf-compose RECIPE --set --with --without`.
 
@@ -96,6 +99,7 @@ def compose(
     technique or a setting.
     """
     library, composition = resolve_recipe(recipe, Changes(set, added, removed), plugins)
+    packer = pick("packer", pack, library.packers)
     if not allow_noncompliant:
         check_legal(composition)
-    return Build(library, composition, render(composition))
+    return Build(library, composition, render(composition), packer)
