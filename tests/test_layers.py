@@ -7,6 +7,7 @@ import pytest
 from conftest import ROOT
 
 ORDER = [
+    "alike",
     "errors",
     "origin",
     "hookspecs",
