@@ -1,5 +1,6 @@
 """The chain of values: recipe -> composition -> script -> passes -> pack."""
 
+import ast
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pgolf_compose import __version__
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.legality import check_legal, noncompliance
 from pgolf_compose.passes import shrink
+from pgolf_compose.passes.minify import printed
 from pgolf_compose.plugins import Library, load_library
 from pgolf_compose.recipe import find_recipe, read_recipe
 from pgolf_compose.render import render
@@ -39,6 +41,11 @@ class Build:
     @cached_property
     def minified(self) -> str:
         return shrink(self.script)
+
+    @cached_property
+    def shrunk(self) -> tuple[ast.Module, str]:
+        """The tree of the minified script, with lines of the readable one, and its text."""
+        return printed(self.script.code)
 
     @cached_property
     def packed(self) -> bytes:

@@ -8,6 +8,7 @@ from conftest import ROOT
 
 ORDER = [
     "alike",
+    "spans",
     "errors",
     "origin",
     "hookspecs",

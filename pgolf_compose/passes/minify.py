@@ -1,9 +1,10 @@
 """Print a script in the fewest characters: no comments, docstrings or annotations, short names."""
 
+import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["minify"]
+__all__ = ["minify", "printed"]
 
 
 def minify(code: str) -> str:
@@ -21,6 +22,24 @@ def minify(code: str) -> str:
             hoist_literals=False,
             rename_globals=True,
         )
+
+
+def printed(code: str) -> tuple[ast.Module, str]:
+    """The tree that is printed, its nodes with the lines of `code`, and the text."""
+    import python_minifier
+
+    trees, unparse = [], python_minifier.unparse
+
+    def watched(tree, **options):
+        trees.append(tree)
+        return unparse(tree, **options)
+
+    python_minifier.unparse = watched
+    try:
+        text = minify(code)
+    finally:
+        python_minifier.unparse = unparse
+    return trees[-1], text
 
 
 @contextmanager
