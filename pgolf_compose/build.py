@@ -50,7 +50,11 @@ class Build:
     @cached_property
     def packed(self) -> bytes:
         """The exact bytes of the file that counts."""
-        packed = self.library.packers["lzma"].pack(self.minified)
+        return self.pack(self.minified)
+
+    def pack(self, text: str) -> bytes:
+        """A file that runs the text and says what there is to say of the composition."""
+        packed = self.library.packers["lzma"].pack(text)
         if told := noncompliance(self.composition):
             mark, _, rest = packed.partition(b"\n")
             packed = b"\n".join((mark, f"# {told}".encode(), rest))

@@ -32,6 +32,7 @@ ORDER = [
     "passes.minify",
     "passes",
     "build",
+    "account",
     "flatten",
     "report",
     "diff",
