@@ -28,6 +28,7 @@ ORDER = [
     "legality",
     "script",
     "shapes",
+    "stored",
     "render",
     "passes.minify",
     "passes",
