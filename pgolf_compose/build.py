@@ -1,5 +1,6 @@
 """The chain of values: recipe -> composition -> script -> passes -> pack."""
 
+import ast
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -41,9 +42,16 @@ class Build:
         return self.script.code.encode("utf-8")
 
     @cached_property
-    def minified(self) -> str:
-        """The text of the small file: frozen at the recipe's values, after every pass."""
+    def shrunk(self) -> tuple[ast.Module, str]:
+        """The small program, frozen at the recipe's values, after every pass: tree and text.
+
+        The tree's nodes have the lines of the readable script.
+        """
         return shrink(self.script.code, {}, self.keep)
+
+    @property
+    def minified(self) -> str:
+        return self.shrunk[1]
 
     @cached_property
     def packed(self) -> bytes:
@@ -51,6 +59,7 @@ class Build:
         return self.pack(self.minified)
 
     def pack(self, text: str) -> bytes:
+        """A file that runs the text and says what there is to say of the composition."""
         packed = self.packer.pack(text)
         if told := noncompliance(self.composition):
             mark, _, rest = packed.partition(b"\n")

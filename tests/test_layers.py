@@ -7,6 +7,8 @@ import pytest
 from conftest import ROOT
 
 ORDER = [
+    "alike",
+    "spans",
     "errors",
     "origin",
     "hookspecs",
@@ -30,6 +32,7 @@ ORDER = [
     "legality",
     "script",
     "shapes",
+    "stored",
     "render",
     "passes.scopes",
     "passes.docstrings",
@@ -38,6 +41,7 @@ ORDER = [
     "passes.attributes",
     "passes",
     "build",
+    "account",
     "flatten",
     "report",
     "diff",

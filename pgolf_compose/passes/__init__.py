@@ -57,16 +57,19 @@ def simplify(tree: ast.Module) -> ast.Module:
 
 def shrink(
     code: str, values: Mapping[str, str] | None = None, keep: Collection[str] = KEPT
-) -> str:
-    """The script's text after every pass; frozen, if `values` of the environment are given."""
+) -> tuple[ast.Module, str]:
+    """A script after every pass, as tree and as text; frozen, if `values` are given.
+
+    `values` are the environment's, by name; what they leave out stands at its default.
+    """
     tree = ast.parse(code)
     if values is not None:
         tree = freeze(tree, values, keep)
     return shrink_names(simplify(tree))
 
 
-def shrink_names(tree: ast.Module) -> str:
-    """The tree as text, after the passes about names."""
+def shrink_names(tree: ast.Module) -> tuple[ast.Module, str]:
+    """A tree after the passes about names, and its text."""
     for one in (docstrings, attributes, tidy, rename):
         tree = one(tree)
-    return print_tree(tree)
+    return tree, print_tree(tree)
