@@ -10,10 +10,10 @@ technique = Technique(
         choice(
             "tables",
             {
-                "columns": "the mean size of a column's integers so far picks the table of the next",
-                "tensors": "the mean size of a tensor's integers so far picks one for all columns",
+                "columns": "by the mean size of its column so far",
+                "tensors": "by the mean size of its tensor so far",
             },
-            "what an integer's table is chosen by",
+            "how an integer's table is picked",
         ),
     ),
 )

@@ -1,5 +1,5 @@
 # @fill modules
-LANES, TABLES = 512, 64  # coders side by side; tables of 256 frequencies, 2**20 in all
+LANES = 512  # coders side by side
 
 
 def coded(stored: dict) -> dict[str, Tensor]:
@@ -9,56 +9,55 @@ def coded(stored: dict) -> dict[str, Tensor]:
 
 
 def learnt_tables(tensors, q: np.ndarray):
-    """For each row of q (rows, LANES), the tensors' integers: all tables' edges, and zero's index.
+    """All tables' edges, the index of zero in them and the row, for each of q's (rows, LANES).
 
-    A row is looked at after its tables were yielded, and a decoder fills it in: it learns what the
+    q holds the tensors' integers. A row is looked at after its tables were yielded, and a decoder fills it in: it learns what the
     encoder did, and no table is stored. Whole numbers, and roots, which IEEE 754 rounds correctly,
     are the same on every machine.
     """
-    counts, row = np.ones((TABLES, 256), int), 0
+    counts, row = np.ones((181, 256), int), 0  # of each integer by the mean size around it
     for t in tensors:
         period = t.shape[-1] // math.gcd(t.shape[-1], LANES)  # rows until the columns recur
-        sizes = np.full((period, LANES), 512)  # summed, in 64ths; as if four of 2 had been seen
+        sizes = np.full((period, LANES), 2048)  # sums, times 256; as if four of 2 had been seen
         for step in range(t.numel() // LANES):
             if not row & row - 1 & 1023:  # after 1, 2, 4 ... rows, and likewise after each 1024th
-                f = np.maximum((counts << 20) // counts.sum(1, keepdims=True), 1)
-                f[range(TABLES), f.argmax(1)] += 2**20 - f.sum(1)
+                f = counts * (2**24 - 256) // counts.sum(1, keepdims=True) + 1
+                f[:, 128] += 2**24 - f.sum(1)
                 edges = np.append(0, f.cumsum())
             size = sizes[step % period]
-            table = np.sqrt(4 * size // (step // period + 4)).clip(0, TABLES - 1).astype(int)
-            zero = 256 * table + 128
-            yield edges, zero
+            zero = np.sqrt(size // (step // period + 4)).astype(int) * 256 + 128
+            yield edges, zero, q[row]
             np.add.at(counts.ravel(), zero + q[row], 16)  # unseen counts as a sixteenth of once
             # @if tables == "columns"
-            size += abs(q[row]) << 6
+            size += 256 * abs(q[row])
             # @else
-            size += (abs(q[row]).sum() << 6) // LANES
+            size += 256 * abs(q[row]).sum() // LANES
             # @endif
             row += 1
 
 
 def encode_integers(tensors, q: np.ndarray) -> np.ndarray:
     """Words of 32 bits (rANS): the lanes' states, then what they run short of."""
-    codes = [(edges, zero + row) for row, (edges, zero) in zip(q, learnt_tables(tensors, q))]
+    codes = [(edges, zero + row) for edges, zero, row in learnt_tables(tensors, q)]
     x, words = np.full(LANES, 1 << 31), []
     for edges, n in reversed(codes):  # what is coded last is decoded first
         f = edges[n + 1] - edges[n]
-        full = x >> 43 >= f
+        full = x >> 39 >= f
         words.append(x[full])
         x[full] >>= 32
-        x += x // f * (2**20 - f) + edges[n] % 2**20
-    return np.concatenate([x >> 32, x, *reversed(words)]).astype(np.uint32)
+        x += x // f * (2**24 - f) + edges[n] % 2**24
+    return np.concatenate([x >> 32, x, *reversed(words)]).astype(np.int32)
 
 
 def decode_integers(tensors, words: np.ndarray) -> np.ndarray:
-    words, at = words.astype(int), 2 * LANES
+    words, at = words.astype(int) % 2**32, 2 * LANES
     x = words[:LANES] << 32 | words[LANES:at]
-    q = np.zeros((sum(t.numel() for t in tensors) // LANES, LANES), np.int16)
-    for row, (edges, zero) in zip(q, learnt_tables(tensors, q)):
-        code = (zero >> 8 << 20) + x % 2**20
+    q = np.zeros((sum(t.numel() for t in tensors) // LANES, LANES), int)
+    for edges, zero, row in learnt_tables(tensors, q):
+        code = x % 2**24 + (zero >> 8 << 24)
         n = edges.searchsorted(code, "right") - 1
         row[:] = n - zero
-        x = (edges[n + 1] - edges[n]) * (x >> 20) + code - edges[n]
+        x = (edges[n + 1] - edges[n]) * (x >> 24) + code - edges[n]
         short = x < 1 << 31
         end = at + short.sum()
         x[short] = x[short] << 32 | words[at:end]
@@ -69,13 +68,13 @@ def decode_integers(tensors, words: np.ndarray) -> np.ndarray:
 # @fill artifact.packing
 tensors = coded(stored)
 q = torch.cat([torch.zeros(0), *(t.flatten() for t in tensors.values())]).view(-1, LANES)
-q = q.to(torch.int16).numpy()
+q = q.long().numpy()
 words = encode_integers(tensors.values(), q)
 if (decode_integers(tensors.values(), words) != q).any():
-    stop("the model's integers do not come back from their code: compose without it")
+    stop("the integers do not come back from their code")
 blank = torch.zeros(1, dtype=torch.int8)  # keeps a tensor's name and shape, in no bytes
 blanks = {name: (blank.expand(t.shape), stored[name][1]) for name, t in tensors.items()}
-stored = {**stored, **blanks, "": torch.from_numpy(words.view(np.int32))}
+stored = {**stored, **blanks, "": torch.from_numpy(words)}
 
 
 # @fill artifact.encoded
@@ -84,12 +83,12 @@ data += zlib.crc32(data).to_bytes(4, "little")
 
 # @fill artifact.reading
 if zlib.crc32(data) != 0x2144DF1C:  # of whatever its own checksum follows
-    stop(f"{path} is cut short or damaged, at {len(data)} bytes: write or fetch it again")
+    stop(f"{path} is cut short or damaged: write or fetch it again")
 data = data[:-4]
 
 
 # @fill artifact.unpacked
-words, blanks = stored.pop("").numpy().view(np.uint32), coded(stored)
-q = torch.from_numpy(decode_integers(blanks.values(), words)).to(torch.int8).flatten()
-for name, t in zip(blanks, q.split([t.numel() for t in blanks.values()])):
-    stored[name] = t.view(blanks[name].shape), stored[name][1]
+words, tensors = stored.pop("").numpy(), coded(stored)
+q = torch.from_numpy(decode_integers(tensors.values(), words)).to(torch.int8).flatten()
+for name, part in zip(tensors, q.split([t.numel() for t in tensors.values()]), strict=True):
+    stored[name] = part.view(tensors[name].shape), stored[name][1]
