@@ -9,13 +9,13 @@ def coded(stored: dict) -> dict[str, Tensor]:
 
 
 def learnt_tables(tensors, q: np.ndarray):
-    """All tables' edges, the index of zero in them and the row, for each of q's (rows, LANES).
+    """For each row of q (rows, LANES): all tables' edges, the index of zero in them, the row.
 
-    q holds the tensors' integers. A row is looked at after its tables were yielded, and a decoder fills it in: it learns what the
-    encoder did, and no table is stored. Whole numbers, and roots, which IEEE 754 rounds correctly,
-    are the same on every machine.
+    q holds the tensors' integers. A row is looked at after its tables were yielded, and a decoder
+    fills it in: it learns what the encoder did, and no table is stored. Whole numbers, and roots,
+    which IEEE 754 rounds correctly, are the same on every machine.
     """
-    counts, row = np.ones((181, 256), int), 0  # of each integer by the mean size around it
+    counts, row = np.ones((182, 256), int), 0  # of each integer by the mean size around it
     for t in tensors:
         period = t.shape[-1] // math.gcd(t.shape[-1], LANES)  # rows until the columns recur
         sizes = np.full((period, LANES), 2048)  # sums, times 256; as if four of 2 had been seen

@@ -169,8 +169,11 @@ def write_artifact(h: Hyperparameters, model: GPT) -> Path:
     path = Path(f"final_model.{QUANTIZER}.ptz")
     if h.rank == 0:  # before anything that could fail: the training is paid for
         torch.save(model.state_dict(), "final_model.pt")
+    # @scope h, model; assign stored, as quantize returns it, raw and data, as encode does
+    # @part artifact.quantize
     stored = quantize(h, model)
     raw, data = encode(model, stored)
+    # @endpart
     code = len(Path(__file__).read_bytes())
     if h.rank == 0:
         path.write_bytes(data)
