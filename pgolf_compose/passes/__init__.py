@@ -2,7 +2,6 @@
 
 import ast
 
-from pgolf_compose.passes.attributes import attributes
 from pgolf_compose.passes.docstrings import docstrings
 from pgolf_compose.passes.names import rename
 from pgolf_compose.passes.printing import print_tree, tidy
@@ -18,6 +17,6 @@ def shrink(script: Script) -> str:
 
 def shrink_names(tree: ast.Module) -> str:
     """The tree as text, after the passes about names."""
-    for one in (docstrings, attributes, tidy, rename):
+    for one in (docstrings, tidy, rename):
         tree = one(tree)
     return print_tree(tree)

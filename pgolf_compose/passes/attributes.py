@@ -8,16 +8,14 @@ Names of parameters and submodules, which end up in artifacts, change only where
 
 import ast
 import re
-from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
 from pgolf_compose.passes.docstrings import PLAIN_BASES, decorated, last_name
-from pgolf_compose.passes.names import LETTERS, short_names
-from pgolf_compose.passes.scopes import BUILTINS, FUNCTIONS, Binding, Scopes, words
+from pgolf_compose.passes.scopes import BUILTINS, FUNCTIONS, Binding, Place, Scope, Scopes, words
 
-__all__ = ["attributes", "foreign", "own_attributes"]
+__all__ = ["add_attributes", "foreign"]
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # attributes of one or two letters that tensors, arrays and modules have
@@ -53,56 +51,49 @@ def foreign() -> frozenset[str]:
     return frozenset(text.split())
 
 
-def attributes(tree: ast.Module, parameters: bool = False, letters: str = LETTERS) -> ast.Module:
-    """Rename what is ours."""
-    return rename_attributes(tree, parameters, letters)[0]
+def add_attributes(tree: ast.Module, scopes: Scopes, parameters: bool = False) -> None:
+    """Add a scope that binds the attributes that may be renamed, wherever they are written.
 
-
-def rename_attributes(
-    tree: ast.Module, parameters: bool = False, letters: str = LETTERS
-) -> tuple[ast.Module, dict[str, str]]:
-    """The tree, and the new name of each attribute by its old one."""
-    own = Own(tree, parameters)
-    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    used |= {name for scope in own.scopes.all if scope.is_class for name in scope.bindings}
-    used |= {name for scope in own.scopes.all if scope.is_class for name in scope.free}
-    names = (one for one in short_names(letters) if one not in used and one not in SHORT)
-    given = {}
-    for name, _ in sorted(own.names.items(), key=lambda pair: (-pair[1], pair[0])):
-        given[name] = next(names)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.attr in given:
-            node.attr = given[node.attr]
-    for binding in own.members():
-        if binding.name in given:
-            binding.rename(given[binding.name])
-    return tree, given
-
-
-def own_attributes(tree: ast.Module, parameters: bool = False) -> list[str]:
-    """Names that may change, alphabetically."""
-    return sorted(Own(tree, parameters).names)
+    Members of class bodies move there: they are attributes first.
+    """
+    own = Own(tree, scopes, parameters)
+    scope = Scope(tree, None, free=set(SHORT))
+    scope.free |= {one.attr for one in own.accesses if one.attr not in own.names}
+    for body in [one for one in scopes.all if one.is_class]:
+        for name, binding in list(body.bindings.items()):
+            if name in own.names:
+                ours = scope.bindings.setdefault(name, Binding(name, scope))
+                ours.places += binding.places
+                ours.live.update(binding.live)
+                del body.bindings[name]
+            else:
+                scope.free.add(name)
+        scope.free |= body.free
+    for one in own.accesses:
+        if one.attr in own.names:
+            ours = scope.bindings.setdefault(one.attr, Binding(one.attr, scope))
+            ours.places.append(Place(one, "attr"))
+    for binding in scope.bindings.values():
+        binding.live[scope] = None
+    scopes.all.append(scope)
 
 
 class Own:
     """What a script's own classes define, less what has to keep its name."""
 
-    def __init__(self, tree: ast.Module, parameters: bool) -> None:
-        self.tree, self.scopes = tree, Scopes(tree)
+    def __init__(self, tree: ast.Module, scopes: Scopes, parameters: bool) -> None:
+        self.scopes = scopes
         self.nodes = list(ast.walk(tree))
         self.classes = [node for node in self.nodes if isinstance(node, ast.ClassDef)]
         self.by_name = {one.name: one for one in self.classes}
         self.accesses = [node for node in self.nodes if isinstance(node, ast.Attribute)]
         self.roots = self.imported_roots()
-        counts = Counter(one.attr for one in self.accesses)
-        for binding in self.members():
-            counts[binding.name] += len(binding.places)
         defined = set().union(*(self.defines(one) for one in self.classes), self.stored())
         kept = set(self.kept())
         if not parameters:
             kept |= self.parameters()
         self.names = {
-            name: counts[name]
+            name
             for name in defined
             if len(name) > 1
             and name not in kept
