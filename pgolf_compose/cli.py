@@ -102,6 +102,8 @@ def table(rows: list[tuple[str, ...]], indent: str = "") -> None:
 @click.option("--readable", is_flag=True, help="Only the readable script.")
 @click.option("--stdout", is_flag=True, help="Print the script, write nothing.")
 @click.option("--check", is_flag=True, help="Compose and report, write nothing.")
+@click.option("--pack", metavar="PACKER", default="instant", help="smallest: starts slower.")
+@click.option("--keep", multiple=True, metavar="NAME", help="The small file still reads it.")
 @click.option("--force", is_flag=True, help="Replace files that were not written here.")
 @allow_option
 @recipe_options
