@@ -61,7 +61,7 @@ def shrink(
     tree = ast.parse(code)
     if values is not None:
         tree = freeze(tree, values, keep)
-    return shrink_names(simplify(tree))
+    return shrink_names(simplify(docstrings(tree)))
 
 
 def shrink_names(tree: ast.Module) -> str:
