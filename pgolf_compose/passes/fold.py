@@ -176,6 +176,8 @@ class Fold(ast.NodeTransformer):
     def visit_Call(self, node):
         self.generic_visit(node)
         function = node.func
+        if only := self.only_choice(node):
+            return only
         if node.keywords or any(isinstance(one, ast.Starred) for one in node.args):
             return node
         given = [literal(one) for one in node.args]
@@ -191,6 +193,19 @@ class Fold(ast.NodeTransformer):
                     node, lambda text, *rest: getattr(text, function.attr)(*rest), base, *given
                 )
         return node
+
+    def only_choice(self, node: ast.Call) -> ast.expr | None:
+        """`min([x], key=...)`"""
+        if (
+            getattr(node.func, "id", "") in {"max", "min"} & self.calls
+            and len(node.args) == 1
+            and isinstance(node.args[0], ast.List | ast.Tuple)
+            and len(node.args[0].elts) == 1
+            and not isinstance(node.args[0].elts[0], ast.Starred)
+            and all(one.arg == "key" for one in node.keywords)
+        ):
+            return node.args[0].elts[0]
+        return None
 
     def visit_Subscript(self, node):
         self.generic_visit(node)

@@ -140,6 +140,9 @@ def inline_in_block(block: list[ast.stmt], scopes: Scopes, parents: dict) -> int
     while n < len(block) - 1:
         statement, after = block[n], block[n + 1]
         read = sole_read(statement, after, scopes, parents)
+        if read is None:
+            after = passed_quietly(block, n, scopes) or after
+            read = sole_read(statement, after, scopes, parents)
         if read is not None:
             expression = read_first(after)
             before = evaluated_before(expression, read)
@@ -154,6 +157,26 @@ def inline_in_block(block: list[ast.stmt], scopes: Scopes, parents: dict) -> int
                 continue
         n += 1
     return changed
+
+
+def passed_quietly(block: list[ast.stmt], n: int, scopes: Scopes) -> ast.stmt | None:
+    """The first statement behind the n-th that does not just bind other variables, or reads it.
+
+    None where the n-th could not be carried there: both sides must change nothing.
+    """
+    statement = block[n]
+    if not isinstance(statement, ast.Assign) or not pure(statement.value):
+        return None
+    used = {scopes.of.get(one) for one in walk(statement) if isinstance(one, ast.Name)} - {None}
+    for later in block[n + 1 : n + 6]:
+        names = {scopes.of.get(one) for one in walk(later) if isinstance(one, ast.Name)}
+        if scopes.of.get(statement.targets[0]) in names:
+            return later
+        if not isinstance(later, ast.Assign) or not pure(later.value):
+            return None
+        if any(not isinstance(one, ast.Name) or scopes.of[one] in used for one in later.targets):
+            return None
+    return None
 
 
 def sole_read(
@@ -181,8 +204,14 @@ def sole_read(
     if len(binding.writes) == 1 and len(binding.reads) == 1:
         return reads[0]
     # it is assigned again at once, or the function ends: no later read sees this value
-    local = all(scopes.within[one] is binding.scope for one in binding.reads)
-    if not local or isinstance(binding.scope.node, ast.Module):
+    local = not in_loop(statement, parents) or all(
+        read_at_once(one, binding.scope, scopes) for one in binding.reads
+    )
+    early = any(
+        not read_at_once(one, binding.scope, scopes) and one.lineno <= after.lineno
+        for one in binding.reads
+    )
+    if early or not local or isinstance(binding.scope.node, ast.Module):
         return None
     if isinstance(after, ast.Return):
         return None if within_try(after, parents) else reads[0]
@@ -466,7 +495,7 @@ def as_statements(function: Function, kinds: Kinds) -> bool:
         if (
             len(binding.writes) == 1
             and not binding.declared
-            and (literal(given) or lasting_name(given, caller, kinds))
+            and (literal(given) or steady(given, binding, kinds))
             and all(fits(given, read, kinds.parents) for read in binding.reads)
         ):
             for read in binding.reads:
@@ -517,12 +546,19 @@ def without_guard(body, returns, statement) -> list[ast.stmt] | None:
     return [ast.copy_location(ast.If(test, body[1:], []), first)]
 
 
-def lasting_name(given: ast.expr, caller: Scope, kinds: Kinds) -> bool:
-    """A variable that is bound once and so means the same throughout the body."""
-    binding = kinds.scopes.of.get(given) if isinstance(given, ast.Name) else None
-    return bool(binding) and len(binding.writes) == 1 and not binding.declared and not in_loop(
-        binding.writes[0], kinds.parents
+def steady(given: ast.expr, binding: Binding, kinds: Kinds) -> bool:
+    """A variable, where the body reads it at once: no closure in it may see a later value."""
+    return is_name(given, kinds.scopes) and all(
+        read_at_once(read, binding.scope, kinds.scopes) for read in binding.reads
     )
+
+
+def read_at_once(read: ast.Name, scope: Scope, scopes: Scopes) -> bool:
+    """Whether a read happens when its statement runs: in the function itself or a display in it."""
+    within = scopes.within[read]
+    while isinstance(within.node, ast.ListComp | ast.SetComp | ast.DictComp):
+        within = within.parent
+    return within is scope
 
 
 def rename_apart(function: Function, caller: Scope, kinds: Kinds) -> None:

@@ -22,7 +22,7 @@ def straighten(tree: ast.Module) -> ast.Module:
             for name in BLOCKS:
                 block = getattr(node, name, None)
                 if isinstance(block, list):
-                    gather(block)
+                    gather(block, scopes)
                     carry(block, scopes, own)
     return ast.fix_missing_locations(tree)
 
@@ -57,20 +57,42 @@ def leaves(block: list[ast.stmt]) -> bool:
     return False
 
 
-def gather(block: list[ast.stmt]) -> None:
-    """`x = [a]` and at once `x.append(b)`, or `x = {}` and `x[k] = v`, as one display."""
+def gather(block: list[ast.stmt], scopes: Scopes) -> None:
+    """`x = [a]` and later `x.append(b)`, or `x = {}` and `x[k] = v`, as one display.
+
+    A display that is empty may wait for what comes first to it.
+    """
     n = 0
     while n < len(block) - 1:
-        first, then = block[n], block[n + 1]
-        if (
+        first = block[n]
+        if not (
             isinstance(first, ast.Assign)
             and len(first.targets) == 1
             and isinstance(first.targets[0], ast.Name)
-            and taken_in(first.targets[0].id, first.value, then)
+            and isinstance(first.value, ast.List | ast.Dict)
         ):
-            del block[n + 1]
+            n += 1
+            continue
+        name, later = first.targets[0].id, n + 1
+        binding = scopes.of.get(first.targets[0])
+        alone = binding and all(scopes.within[one] is binding.scope for one in binding.reads)
+        if alone and not children(first.value):
+            while later < len(block) - 1 and not mentions(block[later], name):
+                later += 1
+        if taken_in(name, first.value, block[later]):
+            block[later] = first
+            del block[n]
         else:
             n += 1
+
+
+def mentions(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement reads or binds the variable, or leaves the block."""
+    return any(
+        getattr(one, "id", getattr(one, "name", None)) == name
+        or isinstance(one, ast.Return | ast.Raise | ast.Break | ast.Continue)
+        for one in walk(statement)
+    )
 
 
 def taken_in(name: str, display: ast.expr, then: ast.stmt) -> bool:

@@ -64,11 +64,20 @@ HARMLESS = frozenset(
 )
 
 
+# methods that change nothing, of whatever has methods of these names; `to` would move a module
+HARMLESS_METHODS = frozenset(
+    "abs amax amin chunk clone detach dim element_size endswith flatten item items join keys mean "
+    "norm numel reshape size split square startswith std strip sum transpose unbind unsqueeze "
+    "values view view_as".split()
+)
+
+
 def pure(node: ast.AST, harmless: frozenset[str] = HARMLESS) -> bool:
     """Whether evaluating `node` changes nothing, so that it may go, or move past what is pure."""
     for one in walk(node):
         if isinstance(one, ast.Call):
-            if not (isinstance(one.func, ast.Name) and one.func.id in harmless):
+            name, method = getattr(one.func, "id", ""), getattr(one.func, "attr", "")
+            if name not in harmless and method not in HARMLESS_METHODS:
                 return False
         elif isinstance(
             one, ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr | ast.Starred

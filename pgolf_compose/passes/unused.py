@@ -34,7 +34,7 @@ def drop_unused(tree: ast.Module) -> ast.Module:
 def drop_binding(binding, kinds: Kinds, changes: dict) -> None:
     """Imports, definitions and pure assignments of a variable that only its own code reads."""
     inside = isinstance(binding.scope.node, ast.ClassDef)
-    if binding.name.startswith("__") or binding.name == "_" or binding.declared or inside:
+    if binding.name.startswith("__") or binding.declared or inside:
         return
     definitions = [one for one in binding.writes if isinstance(one, (*FUNCTIONS, ast.ClassDef))]
     own = {inner for one in definitions for inner in walk(one)}
@@ -62,6 +62,13 @@ def drop_binding(binding, kinds: Kinds, changes: dict) -> None:
                 changes[above] = None
         elif isinstance(above, ast.NamedExpr):
             changes[above] = above.value
+        elif isinstance(above, ast.Tuple) and isinstance(up := kinds.parents[above], ast.Assign):
+            place = above.elts.index(node)
+            if up.targets == [above] and isinstance(up.value, ast.Tuple):
+                if len(up.value.elts) == len(above.elts) > 1 and pure(up.value.elts[place]):
+                    del above.elts[place], up.value.elts[place]
+                if len(above.elts) == 1:
+                    up.targets, up.value = above.elts, up.value.elts[0]
 
 
 def as_statement(node: ast.Assign) -> ast.Expr:
