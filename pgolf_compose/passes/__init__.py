@@ -3,7 +3,6 @@
 import ast
 from collections.abc import Callable, Collection, Mapping
 
-from pgolf_compose.passes.attributes import attributes
 from pgolf_compose.passes.branches import drop_dead_branches
 from pgolf_compose.passes.constants import (
     dissolve_values,
@@ -70,6 +69,6 @@ def shrink(
 
 def shrink_names(tree: ast.Module) -> tuple[ast.Module, str]:
     """A tree after the passes about names, and its text."""
-    for one in (docstrings, attributes, tidy, rename):
+    for one in (docstrings, tidy, rename):
         tree = one(tree)
     return tree, print_tree(tree)

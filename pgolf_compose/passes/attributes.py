@@ -8,18 +8,23 @@ Names of parameters and submodules, which end up in artifacts, change only where
 
 import ast
 import re
-from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
 from pgolf_compose.passes.docstrings import PLAIN_BASES, decorated, last_name
-from pgolf_compose.passes.names import LETTERS, short_names
-from pgolf_compose.passes.scopes import BUILTINS, FUNCTIONS, Binding, Scopes, words
+from pgolf_compose.passes.scopes import BUILTINS, FUNCTIONS, Binding, Place, Scope, Scopes, words
 
-__all__ = ["attributes", "foreign", "own_attributes"]
+__all__ = ["add_attributes", "foreign"]
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+PATH = re.compile(r"[A-Za-z0-9_.]+\Z")  # what may be the name of an attribute, or lead to one
+# what makes or finds attributes by names in strings that may hold more than the name
+BY_WORDS = words(
+    """__getattr__ __getattribute__ __match_args__ __slots__ attrgetter eval exec make_dataclass
+    methodcaller namedtuple patch"""
+)
+BY_NAME = words("delattr getattr hasattr setattr")
 # attributes of one or two letters that tensors, arrays and modules have
 SHORT = words("""F H I L M R S T X eq fn fp ge gt id in is le lt mH mT ne or pi re""")
 # packages whose objects have no attributes but those of foreign.txt, or hand out functions only
@@ -53,56 +58,51 @@ def foreign() -> frozenset[str]:
     return frozenset(text.split())
 
 
-def attributes(tree: ast.Module, parameters: bool = False, letters: str = LETTERS) -> ast.Module:
-    """Rename what is ours."""
-    return rename_attributes(tree, parameters, letters)[0]
+def add_attributes(tree: ast.Module, scopes: Scopes, parameters: bool = False) -> None:
+    """Add a scope that binds the attributes that may be renamed, wherever they are written.
 
-
-def rename_attributes(
-    tree: ast.Module, parameters: bool = False, letters: str = LETTERS
-) -> tuple[ast.Module, dict[str, str]]:
-    """The tree, and the new name of each attribute by its old one."""
-    own = Own(tree, parameters)
-    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    used |= {name for scope in own.scopes.all if scope.is_class for name in scope.bindings}
-    used |= {name for scope in own.scopes.all if scope.is_class for name in scope.free}
-    names = (one for one in short_names(letters) if one not in used and one not in SHORT)
-    given = {}
-    for name, _ in sorted(own.names.items(), key=lambda pair: (-pair[1], pair[0])):
-        given[name] = next(names)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.attr in given:
-            node.attr = given[node.attr]
-    for binding in own.members():
-        if binding.name in given:
-            binding.rename(given[binding.name])
-    return tree, given
-
-
-def own_attributes(tree: ast.Module, parameters: bool = False) -> list[str]:
-    """Names that may change, alphabetically."""
-    return sorted(Own(tree, parameters).names)
+    Members of class bodies move there: they are attributes first.
+    """
+    own = Own(tree, scopes, parameters)
+    scope = Scope(tree, None, free=set(SHORT))
+    scope.free |= {one.attr for one in own.accesses if one.attr not in own.names}
+    for body in [one for one in scopes.all if one.is_class]:
+        for name, binding in list(body.bindings.items()):
+            if name in own.names:
+                ours = scope.bindings.setdefault(name, Binding(name, scope))
+                ours.places += binding.places
+                ours.live.update(binding.live)
+                del body.bindings[name]
+            else:
+                scope.free.add(name)
+        scope.free |= body.free
+    for one in own.accesses:
+        if one.attr in own.names:
+            ours = scope.bindings.setdefault(one.attr, Binding(one.attr, scope))
+            ours.places.append(Place(one, "attr"))
+    for binding in scope.bindings.values():
+        binding.live[scope] = None
+    scopes.all.append(scope)
 
 
 class Own:
     """What a script's own classes define, less what has to keep its name."""
 
-    def __init__(self, tree: ast.Module, parameters: bool) -> None:
-        self.tree, self.scopes = tree, Scopes(tree)
+    def __init__(self, tree: ast.Module, scopes: Scopes, parameters: bool) -> None:
+        self.scopes = scopes
         self.nodes = list(ast.walk(tree))
         self.classes = [node for node in self.nodes if isinstance(node, ast.ClassDef)]
         self.by_name = {one.name: one for one in self.classes}
         self.accesses = [node for node in self.nodes if isinstance(node, ast.Attribute)]
         self.roots = self.imported_roots()
-        counts = Counter(one.attr for one in self.accesses)
-        for binding in self.members():
-            counts[binding.name] += len(binding.places)
+        self.calls = {node.func: node for node in self.nodes if isinstance(node, ast.Call)}
+        self.by_words = any(map(self.names_by_words, self.nodes))
         defined = set().union(*(self.defines(one) for one in self.classes), self.stored())
         kept = set(self.kept())
-        if not parameters:
-            kept |= self.parameters()
+        held = self.parameters()
+        kept |= self.in_patterns(held) if parameters else held
         self.names = {
-            name: counts[name]
+            name
             for name in defined
             if len(name) > 1
             and name not in kept
@@ -150,16 +150,41 @@ class Own:
                 }
         return found
 
+    def touches(self, node: ast.ClassDef) -> set[str]:
+        """What a class defines, and all that its methods ask of their first argument."""
+        found = self.defines(node)
+        for method in node.body:
+            if isinstance(method, FUNCTIONS) and method.args.args:
+                me = method.args.args[0].arg
+                found |= {
+                    one.attr
+                    for one in ast.walk(method)
+                    if isinstance(one, ast.Attribute) and getattr(one.value, "id", "") == me
+                }
+        return found
+
     # what keeps its name
+
+    def names_by_words(self, node: ast.AST) -> bool:
+        """Whether any word of a string may become the name of an attribute here."""
+        if isinstance(node, ast.Attribute):
+            return node.attr in BY_WORDS or node.attr == "__dict__"
+        if not isinstance(node, ast.Name):
+            return getattr(node, "name", "") in BY_WORDS
+        call = self.calls.get(node)
+        if node.id in BY_NAME:
+            return not (call and len(call.args) > 1 and isinstance(call.args[1], ast.Constant))
+        return node.id in BY_WORDS or node.id == "vars"
 
     def kept(self) -> Iterator[str]:
         for binding in self.members():
             if binding.kept != "is an attribute":
                 yield binding.name
         for node in self.nodes:
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield from WORD.findall(node.value)
-                if "-" in node.value:  # --model-dim makes an attribute model_dim
+            if is_string(node):
+                if self.by_words or PATH.match(node.value):
+                    yield from WORD.findall(node.value)
+                if node.value.startswith("-"):  # --model-dim makes an attribute model_dim
                     yield from WORD.findall(node.value.replace("-", "_"))
             elif isinstance(node, ast.Call):
                 if not self.calls_own(node):
@@ -171,6 +196,9 @@ class Own:
         for node in self.classes:
             if not self.plain(node):
                 yield from self.defines(node)
+        if any(one.attr in ("__name__", "__qualname__") for one in self.accesses):
+            for node in self.classes:
+                yield from (one.name for one in node.body if hasattr(one, "name"))
         yield from self.listed()
         if self.unknown_packages():
             yield from self.told_by_others()
@@ -202,20 +230,19 @@ class Own:
             if isinstance(node, FUNCTIONS)
             for inner in ast.walk(node)
         }  # the innermost: ast.walk goes from the outside in
-        calls = {node.func: node for node in self.nodes if isinstance(node, ast.Call)}
         everything = set().union(*(self.defines(one) for one in self.classes), self.stored())
         for node in self.nodes:
             if isinstance(node, ast.Attribute) and node.attr in ("__dict__", "__slots__"):
                 subject = node.value
             elif isinstance(node, ast.Name) and node not in self.scopes.meant:
-                call = calls.get(node)
+                call = self.calls.get(node)
                 if node.id in ("exec", "eval"):
                     yield from everything
                     continue
                 if node.id in ("vars", "dir", "getmembers"):
                     if call is None or not call.args:
                         continue
-                elif node.id in ("getattr", "setattr", "hasattr", "delattr"):
+                elif node.id in BY_NAME:
                     if call and len(call.args) > 1 and isinstance(call.args[1], ast.Constant):
                         continue
                 else:
@@ -224,7 +251,7 @@ class Own:
             else:
                 continue
             for one in self.candidates(subject, functions.get(node)):
-                yield from everything if one is None else self.defines(one)
+                yield from everything if one is None else self.touches(one)
 
     def candidates(
         self, subject: ast.expr | None, function: ast.AST | None
@@ -318,10 +345,24 @@ class Own:
                         found.add(target.attr)
         return found
 
+    def in_patterns(self, names: set[str]) -> set[str]:
+        """Those of a state dict's names that a string holds a part of: `"attn" in name`."""
+        texts = {one.value for one in self.nodes if is_string(one)}
+        parts = {word for text in texts for word in WORD.findall(text) if len(text) < 80}
+        return {
+            name
+            for name in names
+            if any(part in name or name in part for part in parts if len(part) > 2)
+        }
+
     def stateless(self, node: ast.ClassDef) -> bool:
         """Whether a class is no module: all that it is made of are classes without bases."""
         names = {last_name(base) for one in self.line(node) for base in one.bases}
         return names <= set(self.by_name) | {"Function", "Optimizer", "object"} | BUILTINS
+
+
+def is_string(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def root(node: ast.AST) -> ast.AST:

@@ -9,30 +9,45 @@ import ast
 import keyword
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
+from pgolf_compose.passes.attributes import add_attributes
 from pgolf_compose.passes.docstrings import decorated
+from pgolf_compose.passes.letters import Text, alike
 from pgolf_compose.passes.printing import print_tree
 from pgolf_compose.passes.scopes import BUILTINS, FUNCTIONS, Binding, Place, Scope, Scopes
 
-__all__ = ["LETTERS", "STRATEGIES", "kept_names", "rename", "short_names"]
+__all__ = ["compressed_size", "kept_names", "rename"]
 
 LETTERS = "eatnirsoldcmpuhfgbwvykxqjzETAOINSRHLDCUMFPGWYBVKXJQZ"
 DIGITS = "0123456789"
 
 
 def rename(
-    tree: ast.Module, size: Callable[[str], int] | None = None, strategies: Sequence[str] = ()
+    tree: ast.Module,
+    *,
+    attributes: bool = True,
+    parameters: bool = False,
+    size: Callable[[str], int] | None = None,
+    told: dict[str, str] | None = None,
 ) -> ast.Module:
-    """Rename as the strategy does whose text is smallest by `size`: by compression, as a rule."""
+    """Rename so that the text is smallest by `size`: compressed, unless told otherwise.
+
+    `parameters` renames those of modules too, which stand in artifacts; `told` takes the new name
+    of each attribute by its old one.
+    """
     scopes = Scopes(tree)
     keep(tree, scopes)
+    if attributes:
+        add_attributes(tree, scopes, parameters)
     names = Names(scopes)
-    found = [STRATEGIES[one](names) for one in strategies or STRATEGIES]
-    if len(found) > 1:
-        text = Template(tree, names.bindings)
-        found.sort(key=lambda given: (size or compressed_size)(text.filled(given)))
-    for binding, name in found[0].items():
+    text = template(tree, names.bindings)
+    tries = [one(names) for one in STRATEGIES]
+    tries.append(alike(text, tries[0], names.kept, names))
+    best = min(tries, key=lambda given: (size or compressed_size)(text.filled(given)))
+    for binding, name in best.items():
+        if told is not None and binding.scope is scopes.all[-1] and attributes:
+            told[binding.name] = name
         binding.rename(name)
     return tree
 
@@ -43,20 +58,14 @@ def compressed_size(text: str) -> int:
     return len(brotli.compress(text.encode(), quality=11, lgwin=18))
 
 
-class Template:
-    """The printed text with blanks for names: filling them in is much faster than printing."""
-
-    def __init__(self, tree: ast.Module, bindings: list[Binding]) -> None:
-        self.bindings = bindings
-        for n, binding in enumerate(bindings):
-            binding.rename(f"\u01c2{n}\u01c2")
-        self.parts = print_tree(tree).split("\u01c2")
-
-    def filled(self, given: dict[Binding, str]) -> str:
-        names = [given[one] for one in self.bindings]
-        parts = list(self.parts)
-        parts[1::2] = [names[int(one)] for one in parts[1::2]]
-        return "".join(parts)
+def template(tree: ast.Module, bindings: list[Binding]) -> Text:
+    """The printed tree with blanks for the names of bindings."""
+    strange = {char for node in ast.walk(tree) if is_string(node) for char in node.value}
+    strange |= {char for node in ast.walk(tree) for char in getattr(node, "id", "")}
+    blank = next(char for char in map(chr, range(0x1C0, 0x1C4)) if char not in strange)
+    for n, binding in enumerate(bindings):
+        binding.rename(f"{blank}{n}{blank}")
+    return Text(print_tree(tree).split(blank), bindings)
 
 
 def kept_names(tree: ast.Module) -> list[tuple[str, int]]:
@@ -342,4 +351,4 @@ def by_order(names: Names) -> Given:
     return given
 
 
-STRATEGIES = {"origin": by_origin, "order": by_order, "frequency": by_frequency}
+STRATEGIES = [by_origin, by_order, by_frequency]
