@@ -137,4 +137,7 @@ print(f"{A(2,3)} {'quoted'}")"""
 
 def test_f_strings_are_written_as_python_3_11_reads_them():
     # from 3.12 on the inner quotes could be the outer ones: the same text must come out
-    assert shrink_names(ast.parse("""print(f"{d['a']}{x!r:>{w}}")""") == """print(f"{d['a']}{x!r:>{w}}")"""
+    assert (
+        shrink_names(ast.parse("""print(f"{d['a']}{x!r:>{w}}")"""))[1]
+        == """print(f"{d['a']}{x!r:>{w}}")"""
+    )

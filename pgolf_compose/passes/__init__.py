@@ -1,4 +1,4 @@
-"""Passes make a script smaller and leave what it does alone. Each takes a tree and gives one back."""
+"""Passes make a script smaller and leave what it does alone: each takes a tree, gives one back."""
 
 import ast
 from collections.abc import Callable, Collection, Mapping
