@@ -130,8 +130,8 @@ def area(width: float, height: float) -> float:
 
 print(f"{area(2, 3)} {'quoted'}")
 '''
-    after = """def A(width,height):return width*height
-print(f"{A(2,3)} {'quoted'}")"""
+    after = """def e(e,a):return e*a
+print(f"{e(2,3)} {'quoted'}")"""
     assert shrink_names(ast.parse(before))[1] == after
 
 
