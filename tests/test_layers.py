@@ -19,6 +19,7 @@ ORDER = [
     "packers.digits",
     "packers.source",
     "packers.instant",
+    "packers.mixing",
     "packers",
     "files",
     "data",
