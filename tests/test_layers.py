@@ -43,6 +43,7 @@ ORDER = [
     "launch",
     "progress",
     "smoke",
+    "unpack",
     "cli",
     "__main__",
 ]

@@ -29,10 +29,7 @@ def pack_instant(source: str) -> bytes:
 def loaders(module: str, call: str, data: bytes, lines: bool) -> Iterator[bytes]:
     """The whole file, in each encoding that can write these bytes."""
     call = f"{module}.{call.format(f'x.to_bytes({len(data)})')}"
-    if lines:
-        run = f"x={call}.decode()\n{LINES.format('x')}\nexec(x)"
-    else:
-        run = f"exec({call})"
+    run = f"x={call}.decode()\n{LINES.format('x')}\nexec(x)" if lines else f"exec({call})"
     for base, (before, after) in LOOPS.items():
         if text := as_text(int.from_bytes(data), base):
             yield f"{MARK}\nimport {module}\nx=0\n{before}{text}{after}\n{run}".encode()

@@ -13,7 +13,7 @@ integer that another machine's rounding might fall on its other side. Sums are s
 import math
 import re
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pgolf_compose.errors import ComposeError
@@ -29,9 +29,11 @@ w='';D={};K=[b]
 for _ in range(COUNT):
  k=j=1
  while(z:=o.rfind(o[-k:],0,-1))>=0:j=z+k;k+=1
- H='',b,o[-2:],o[-3:],o[-4:],o[-6:],(w,),(q[-2:],),(q[-4:],),q[-7:],(b,*K[:1]),(k,o[j:j+1]),(0,o[-2:-1]),(w,*K[:1]);c=1
+ H=CONTEXTS;c=1
  while c<TOP:
-  A=[D.setdefault((h,c),[.5,0])for h in H];X=[int(SCALE*(p-.5)/(p-p*p)**.2)for p,_ in A];M=[D.setdefault(h,[7e5]*14)for h in(c,b,q[-4:])];P=int(65534/(1+9**(-sum(x*sum(w)for x,*w in zip(X,*M))/1e11))+1);CODE
+  A=[D.setdefault((h,c),[.5,0])for h in H];X=[int(SCALE*(p-.5)/(p-p*p)**.2)for p,_ in A]
+  M=[D.setdefault(h,[6e5]*14)for h in(c,b,q[-4:])]
+  P=int(65534/(1+9**(-sum(x*sum(w)for x,*w in zip(X,*M))/1e11))+1);CODE
   for m in M:
    for i in range(14):m[i]+=X[i]*(y*65536-P)//RATE
   for a in A:a[0]+=(y*.998+.001-a[0])/(a[1]+1.07);a[1]=min(a[1]+1,5)
@@ -40,6 +42,11 @@ for _ in range(COUNT):
  if b.isalnum():q+='a'*(w=='');w+=b
  else:q+=b;w=''
 """.strip()
+CONTEXTS = (
+    "'',b,o[-2:],o[-3:],o[-4:],o[-6:],(w,),(q[-2:],),(q[-4:],),q[-7:],"
+    "(q[-3:],*K[:1]),(k,o[j:j+1]),(0,o[-3:-1]),(w,*K[:2])"
+)
+MODEL = MODEL.replace("CONTEXTS", CONTEXTS)
 DECODE = """s=r*P>>16;y=x<s
   if y:r=s
   else:x-=s;r-=s"""
