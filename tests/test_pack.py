@@ -12,7 +12,7 @@ from pgolf_compose.pack import MARK, is_ours
 from pgolf_compose.packers import mixing
 from pgolf_compose.packers.digits import LOOPS, as_text, digits
 from pgolf_compose.packers.instant import compressed, instant, loaders
-from pgolf_compose.passes.minify import minify
+from pgolf_compose.passes import shrink_names
 from pgolf_compose.unpack import unpack
 
 # longer than the loader, so that it pays
@@ -136,12 +136,15 @@ print(f"{area(2, 3)} {'quoted'}")
 '''
     after = """def A(width,height):return width*height
 print(f"{A(2,3)} {'quoted'}")"""
-    assert minify(before) == after
+    assert shrink_names(ast.parse(before))[1] == after
 
 
 def test_f_strings_are_written_as_python_3_11_reads_them():
     # from 3.12 on the inner quotes could be the outer ones: the same text must come out
-    assert minify("""print(f"{d['a']}{x!r:>{w}}")""") == """print(f"{d['a']}{x!r:>{w}}")"""
+    assert (
+        shrink_names(ast.parse("""print(f"{d['a']}{x!r:>{w}}")"""))[1]
+        == """print(f"{d['a']}{x!r:>{w}}")"""
+    )
 
 
 SHORT = "import sys\nprint(__name__, [n*2 for n in range(9)], sys.argv[0]==__file__)\n"
