@@ -751,6 +751,27 @@ def told_comparison(one) -> str:
 
 
 @main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@path_option("-o", "--output", help="The file to write; printed if left out.")
+@click.option("--force", is_flag=True, help="Replace a file that was not written here.")
+def unpack(file, output, force) -> None:
+    """Print the text inside a packed script, ours or another's, without running it."""
+    from pgolf_compose.files import write_files
+    from pgolf_compose.unpack import unpack
+
+    found = unpack(file.read_bytes(), file)
+    data = found.source.encode("utf-8", "surrogatepass")
+    if output:
+        write_files({output: data}, force)
+        size = f"{len(data):,} bytes from {file.stat().st_size:,}"
+        click.echo(f"{output}  {size}, out of {' and '.join(found.layers)}")
+    else:
+        click.echo(data, nl=not data.endswith(b"\n"))
+    if found.doubt:
+        click.echo(f"{file}: the text inside {found.doubt}, to this Python", err=True)
+
+
+@main.command()
 @click.argument("recipe")
 @path_option("-o", "--output", default=".", help="Where records/ lies, or is made.")
 @click.option("--date", help="YYYY-MM-DD; today if left out.")
