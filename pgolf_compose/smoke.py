@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pgolf_compose.build import Build
@@ -25,6 +25,7 @@ from pgolf_compose.trace import STAGES, last_line, watch
 __all__ = ["Failure", "Stage", "cache", "smoke", "smoke_script", "smoke_sizes"]
 
 VOCABULARY = 512
+LARGE = 4_000_000  # parameters that a CPU does not train within minutes
 
 
 @dataclass(frozen=True)
@@ -134,11 +135,13 @@ def stages(
     script: Path, folder: Path, env: Mapping[str, str], timeout: float = 600
 ) -> Iterator[Stage | Failure]:
     """Each stage as it goes through, what could not be made small, and the failure, if any."""
-    seen, failure = [], None
+    seen, failure, parameters = [], None, 0
     for event in watch(script, folder, env, timeout=timeout):
         if "stage" in event:
             seen.append(event["stage"])
             yield Stage(event["stage"], event["detail"], event["seconds"])
+        elif "parameters" in event:
+            parameters = event["parameters"]
         elif "failed" in event:
             failure = event
         elif "end" in event:
@@ -146,7 +149,11 @@ def stages(
             if frozen:
                 yield Stage("as it is", f"{listed(frozen)}: the script does not read them", 0.0)
             if failure or event["end"]:
-                yield failed(script, folder, failure, event["end"], seen)
+                found = failed(script, folder, failure, event["end"], seen)
+                if frozen and parameters > LARGE:
+                    too_large = f"frozen at {parameters:,} parameters, too large for a CPU"
+                    found = replace(found, message=f"{too_large}; {found.message}")
+                yield found
             elif missing := [one for one in STAGES if one not in (*seen, "quantise")]:
                 yield Failure(missing[0], "the script ended without it")
 

@@ -82,23 +82,28 @@ def watch(
         "memory": half_of_memory(),
         "seconds_per_step": seconds_per_step,
     }
+    process = start(asked, folder, {**os.environ, **env})
+    try:
+        ended = yield from follow_events(events, process, time.monotonic() + timeout)
+    finally:
+        end(process)
+    if not ended:
+        yield from last_words(process.returncode, folder, timeout)
+
+
+def start(asked: dict, folder: Path, env: Mapping[str, str]) -> subprocess.Popen:
+    """The process that executes the script."""
     python = command(CHILD)  # refuses where there is no torch
     with (folder / "stdout.txt").open("wb") as out, (folder / "stderr.txt").open("wb") as err:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [*python, json.dumps(asked)],
             cwd=folder,
-            env={**os.environ, **env},
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
             start_new_session=True,
         )
-        try:
-            ended = yield from follow_events(events, process, time.monotonic() + timeout)
-        finally:
-            end(process)
-    if not ended:
-        yield from last_words(process.returncode, folder, timeout)
 
 
 def half_of_memory() -> int:
@@ -111,13 +116,16 @@ def half_of_memory() -> int:
 
 def follow_events(events: Path, process: subprocess.Popen, until: float):
     """Each event as it is written, to the process's end or the time's; whether it told its end."""
-    ended, rest, file = False, "", None
+    ended, rest, read = False, b"", 0
     while True:
         alive = process.poll() is None
-        if file is None and events.exists():
-            file = events.open(encoding="utf-8")
-        text = rest + (file.read() if file else "")
-        *lines, rest = text.split("\n")
+        text = rest
+        if events.exists():
+            with events.open("rb") as file:
+                file.seek(read)
+                more = file.read()
+            text, read = rest + more, read + len(more)
+        *lines, rest = text.split(b"\n")
         for line in lines:
             event = json.loads(line)
             ended |= "end" in event
@@ -126,8 +134,6 @@ def follow_events(events: Path, process: subprocess.Popen, until: float):
             break
         if not lines:
             time.sleep(0.02)
-    if file:
-        file.close()
     return ended
 
 
