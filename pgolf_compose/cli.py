@@ -102,6 +102,8 @@ def table(rows: list[tuple[str, ...]], indent: str = "") -> None:
 @click.option("--readable", is_flag=True, help="Only the readable script.")
 @click.option("--stdout", is_flag=True, help="Print the script, write nothing.")
 @click.option("--check", is_flag=True, help="Compose and report, write nothing.")
+@click.option("--pack", metavar="PACKER", default="instant", help="smallest: starts slower.")
+@click.option("--keep", multiple=True, metavar="NAME", help="The small file still reads it.")
 @click.option("--force", is_flag=True, help="Replace files that were not written here.")
 @allow_option
 @recipe_options
@@ -242,9 +244,11 @@ def told_rules(technique) -> str:
 @click.option("--lines", is_flag=True, help="The script, and who wrote each line.")
 @click.option("--yaml", "as_yaml", is_flag=True, help="The recipe, extending nothing.")
 @click.option("--schema", is_flag=True, help="JSON Schema of a recipe, or of WHAT.")
+@click.option("--bytes", "as_bytes", is_flag=True, help="Where the bytes of code and model go.")
+@click.option("--marginal", is_flag=True, help="With --bytes: compose without each technique too.")
 @json_option
 @recipe_options
-def show(what, lines, as_yaml, schema, as_json, **options) -> None:
+def show(what, lines, as_yaml, schema, as_bytes, marginal, as_json, **options) -> None:
     """Show a technique, a place or a recipe: values, and where each came from."""
     from pgolf_compose.places import read_places
     from pgolf_compose.plugins import load_library
@@ -252,8 +256,14 @@ def show(what, lines, as_yaml, schema, as_json, **options) -> None:
     forms = [lines, as_yaml, schema, as_json]
     if sum(forms) > 1 and not (schema and as_json and sum(forms) == 2):
         raise click.UsageError("choose one of --lines, --yaml, --schema and --json")
+    if marginal and not as_bytes:
+        raise click.UsageError("--marginal goes with --bytes")
+    if as_bytes and (lines or as_yaml or schema):
+        raise click.UsageError("--bytes goes with --json and --marginal alone")
     library = load_library(options["plugins"])
-    if schema:
+    if as_bytes and what:
+        show_bytes(found_recipe(what, library), marginal, as_json, options)
+    elif schema:
         show_schema(what, library)
     elif not what:
         raise click.UsageError("name a technique, a place or a recipe, or ask for --schema")
@@ -425,6 +435,84 @@ def show_recipe(what: str, library, lines, as_yaml, as_json, options: dict) -> N
     table([*rows, ("techniques", ", ".join(one.name for one in composition.techniques) or "none")])
     click.echo()
     table([(one["name"], written(one["value"]), one["from"]) for one in values])
+
+
+def show_bytes(path: Path, marginal: bool, as_json: bool, options: dict) -> None:
+    """Of the small file by technique and by section, of the model by class of tensors."""
+    from pgolf_compose.account import METHOD, account
+    from pgolf_compose.account import marginal as without_it
+    from pgolf_compose.build import compose
+    from pgolf_compose.report import classes
+
+    def without(name: str):
+        removed = (*options["removed"], name)
+        return compose(path, **{**options, "removed": removed}, allow_noncompliant=True)
+
+    build = compose(path, **options, allow_noncompliant=True)
+    techniques, sections = account(build)
+    chosen = {one.name for one in build.composition.techniques}
+    rows = [vars(row) for row in techniques]
+    if marginal:
+        for row in rows:
+            row["marginal"] = (
+                without_it(build, row["name"], without) if row["name"] in chosen else None
+            )
+    model, why = classes(build)
+    if as_json:
+        echo_json(
+            {
+                "model": [vars(one) for one in model] or why,
+                "file": len(build.packed),
+                "method": METHOD,
+                "techniques": rows,
+                "sections": [vars(row) for row in sections],
+            }
+        )
+        return
+    for title, found in (("technique", rows), ("section", [vars(row) for row in sections])):
+        bytes_table(title, found)
+        click.echo()
+    click.echo(f"{METHOD}\n")
+    model_table(model)
+    click.echo(MODEL_METHOD if model else f"model: {why}")
+
+
+def model_table(classes: list) -> None:
+    """Each class of tensors with its bits and bytes, and their sum."""
+    if not classes:
+        return
+    width = max(len(one.name) for one in classes)
+    click.echo(
+        f"{'model':{width}}  tensors     numbers  bits  left of it  {'bytes, compressed':>23}"
+    )
+    for one in classes:
+        click.echo(
+            f"{one.name:{width}}  {one.tensors:>7}  {one.numbers:>10,}  {one.bits:>4}"
+            f"  {one.entropy:>10.3f}  {one.bytes[0]:>10,} to {one.bytes[1]:>10,}"
+        )
+    tensors, numbers = sum(one.tensors for one in classes), sum(one.numbers for one in classes)
+    least, most = (sum(one.bytes[end] for one in classes) for end in (0, 1))
+    sums = f"{'all':{width}}  {tensors:>7}  {numbers:>10,}"
+    click.echo(f"{sums}  {'':4}  {'':10}  {least:>10,} to {most:>10,}")
+
+
+MODEL_METHOD = (
+    "model: the entropy of Gaussian rows on the script's own grid, times what its codec made of it "
+    "in public runs; all of those lie within 0.2 % of the middle"
+)
+
+
+def bytes_table(title: str, rows: list[dict]) -> None:
+    """Right-aligned numbers under their names, a sum, and why a number is not there."""
+    columns = ["readable", "minified", "packed", *["marginal"] * ("marginal" in rows[0])]
+    sums = {"name": "all"} | {key: sum(row[key] for row in rows) for key in columns[:3]}
+    width = max(len(row["name"]) for row in rows)
+    click.echo(f"{title:{width}}  {'  '.join(f'{column:>8}' for column in columns)}")
+    for row in [*rows, sums]:
+        values = [row.get(column) for column in columns]
+        cells = [f"{value:>8,}" if isinstance(value, int) else f"{'-':>8}" for value in values]
+        why = next((value for value in values if isinstance(value, str)), "")
+        click.echo(f"{row['name']:{width}}  {'  '.join(cells)}  {why}".rstrip())
 
 
 @main.command()
