@@ -2,17 +2,18 @@
 
 import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from pgolf_compose import __version__
 from pgolf_compose.errors import ComposeError, did_you_mean
 from pgolf_compose.legality import check_legal, noncompliance
 from pgolf_compose.pack import Packer
-from pgolf_compose.passes import KEPT, shrink
-from pgolf_compose.passes.freeze import names_read
+from pgolf_compose.passes import shrink_names, simplify
+from pgolf_compose.passes.freeze import KEPT, freeze, names_read
 from pgolf_compose.plugins import Library, load_library, pick
 from pgolf_compose.recipe import find_recipe, read_recipe
 from pgolf_compose.render import render
@@ -41,13 +42,17 @@ class Build:
     def readable(self) -> bytes:
         return self.script.code.encode("utf-8")
 
+    def simplified(self, values: Mapping[str, str] = MappingProxyType({})) -> ast.Module:
+        """The script frozen at the recipe's values, or others by their environment's names.
+
+        As after the passes about values: names are whole, lines are those of the readable script.
+        """
+        return simplify(freeze(ast.parse(self.script.code), values, self.keep))
+
     @cached_property
     def shrunk(self) -> tuple[ast.Module, str]:
-        """The small program, frozen at the recipe's values, after every pass: tree and text.
-
-        The tree's nodes have the lines of the readable script.
-        """
-        return shrink(self.script.code, {}, self.keep)
+        """The small program after every pass: tree, with lines of the readable one, and text."""
+        return shrink_names(self.simplified())
 
     @property
     def minified(self) -> str:
