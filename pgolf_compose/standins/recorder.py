@@ -319,7 +319,7 @@ class Recorder:
                 for key in ("lr", "momentum", "weight_decay", "betas", "eps")
                 if isinstance(group.get(key), int | float | tuple | list)
             }
-            self.record("rate", of=type(optimizer).__name__, **{"value": rates})
+            self.record("rate", value=rates)
         self.virtual += self.seconds_per_step
 
     def trained(self) -> None:
