@@ -18,13 +18,24 @@ from pgolf_compose.data import DATASETS, Dataset
 from pgolf_compose.errors import ComposeError, did_you_mean, shown
 from pgolf_compose.hookspecs import PROJECT, hookimpl
 from pgolf_compose.origin import Location
-from pgolf_compose.pack import Packer, lzma_packer
+from pgolf_compose.pack import Packer
+from pgolf_compose.packers.instant import instant
 from pgolf_compose.technique import Host, Technique
 from pgolf_compose.tracks import Track, read_tracks
 
 __all__ = ["Library", "load_library", "pick"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
+HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
+
+
+class Manager(pluggy.PluginManager):
+    """Looks for hooks among all attributes; those of a plain technique or host are known."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str):
+        if type(plugin) in (Technique, Host) and name not in HOOKS:
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
 
 
 class Bundled:
@@ -40,7 +51,7 @@ class Bundled:
 
     @hookimpl
     def register_packers(self) -> list[Packer]:
-        return [lzma_packer]
+        return [instant]
 
 
 class Library:
@@ -111,7 +122,7 @@ class Library:
 
 def load_library(folders: Sequence[Path] = ()) -> Library:
     """Built-ins, then installed packages (entry-point group `pgolf_compose`), then folders."""
-    plugins = pluggy.PluginManager(PROJECT)
+    plugins = Manager(PROJECT)
     plugins.add_hookspecs(hookspecs)
     providers: dict[str, str] = {}
 
