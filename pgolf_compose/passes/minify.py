@@ -7,10 +7,11 @@ from contextlib import contextmanager
 __all__ = ["minify", "printed"]
 
 
-def minify(code: str) -> str:
+def minify(code: str, imported: bool = False) -> str:
     """The same program as python-minifier writes it, alike on every Python.
 
-    Literals are not hoisted: that shortens the text and lengthens it once compressed.
+    What other files import keeps the names that they may know. Literals are not hoisted: that
+    shortens the text and lengthens it once compressed.
     """
     import python_minifier
 
@@ -20,7 +21,7 @@ def minify(code: str) -> str:
             remove_annotations=True,
             remove_literal_statements=True,
             hoist_literals=False,
-            rename_globals=True,
+            rename_globals=not imported,
         )
 
 
