@@ -2,17 +2,19 @@
 
 import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from pgolf_compose import __version__
-from pgolf_compose.errors import ComposeError
+from pgolf_compose.errors import ComposeError, did_you_mean
 from pgolf_compose.legality import check_legal, noncompliance
-from pgolf_compose.passes import shrink
-from pgolf_compose.passes.minify import printed
-from pgolf_compose.plugins import Library, load_library
+from pgolf_compose.pack import Packer
+from pgolf_compose.passes import shrink_names, simplify
+from pgolf_compose.passes.freeze import KEPT, freeze, names_read
+from pgolf_compose.plugins import Library, load_library, pick
 from pgolf_compose.recipe import find_recipe, read_recipe
 from pgolf_compose.render import render
 from pgolf_compose.resolve import NOTHING, Changes, Composition, resolve
@@ -29,6 +31,8 @@ class Build:
     library: Library
     composition: Composition
     script: Script
+    packer: Packer
+    keep: frozenset[str] = KEPT  # names that the small file still reads
 
     @property
     def name(self) -> str:
@@ -38,14 +42,21 @@ class Build:
     def readable(self) -> bytes:
         return self.script.code.encode("utf-8")
 
-    @cached_property
-    def minified(self) -> str:
-        return shrink(self.script)
+    def simplified(self, values: Mapping[str, str] = MappingProxyType({})) -> ast.Module:
+        """The script frozen at the recipe's values, or others by their environment's names.
+
+        As after the passes about values: names are whole, lines are those of the readable script.
+        """
+        return simplify(freeze(ast.parse(self.script.code), values, self.keep))
 
     @cached_property
     def shrunk(self) -> tuple[ast.Module, str]:
-        """The tree of the minified script, with lines of the readable one, and its text."""
-        return printed(self.script.code)
+        """The small program after every pass: tree, with lines of the readable one, and text."""
+        return shrink_names(self.simplified())
+
+    @property
+    def minified(self) -> str:
+        return self.shrunk[1]
 
     @cached_property
     def packed(self) -> bytes:
@@ -54,7 +65,7 @@ class Build:
 
     def pack(self, text: str) -> bytes:
         """A file that runs the text and says what there is to say of the composition."""
-        packed = self.library.packers["lzma"].pack(text)
+        packed = self.packer.pack(text)
         if told := noncompliance(self.composition):
             mark, _, rest = packed.partition(b"\n")
             packed = b"\n".join((mark, f"# {told}".encode(), rest))
@@ -99,14 +110,29 @@ def compose(
     removed: Sequence[str] = (),
     plugins: Sequence[Path] = (),
     allow_noncompliant: bool = False,
+    pack: str = "instant",
+    keep: Sequence[str] = (),
 ) -> Build:
     """Compose a recipe, named or by its path, as `pgolf-compose RECIPE --set --with --without`.
 
-    A technique that breaks a rule of a record track is refused unless `allow_noncompliant`.
+    A technique that breaks a rule of a record track is refused unless `allow_noncompliant`. The
+    small file is written by the packer called `pack`; it reads `KEPT` and the names in `keep` from
+    the environment, and stands at the recipe's values for the rest.
     Raises ComposeError, with the place and the mend, for whatever is wrong with the recipe, a
     technique or a setting.
     """
     library, composition = resolve_recipe(recipe, Changes(set, added, removed), plugins)
+    packer = pick("packer", pack, library.packers)
     if not allow_noncompliant:
         check_legal(composition)
-    return Build(library, composition, render(composition))
+    script = render(composition)
+    return Build(library, composition, script, packer, kept_names(script, keep))
+
+
+def kept_names(script: Script, keep: Sequence[str]) -> frozenset[str]:
+    """`KEPT` and more names that the script reads."""
+    known = names_read(script.tree)
+    for name in keep:
+        if name not in known:
+            raise ComposeError(f"{name} is not read by this script.{did_you_mean(name, known)}")
+    return KEPT | set(keep)

@@ -102,6 +102,8 @@ def table(rows: list[tuple[str, ...]], indent: str = "") -> None:
 @click.option("--readable", is_flag=True, help="Only the readable script.")
 @click.option("--stdout", is_flag=True, help="Print the script, write nothing.")
 @click.option("--check", is_flag=True, help="Compose and report, write nothing.")
+@click.option("--pack", metavar="PACKER", default="instant", help="smallest: starts slower.")
+@click.option("--keep", multiple=True, metavar="NAME", help="The small file still reads it.")
 @click.option("--force", is_flag=True, help="Replace files that were not written here.")
 @allow_option
 @recipe_options
@@ -577,17 +579,34 @@ def data(variant, folder, vocab_size, as_json) -> None:
 
 
 @main.command()
-@click.argument("recipe")
+@click.argument("recipe", metavar="RECIPE | FILE.py")
 @click.option("--smoke", is_flag=True, help="Tiny, on the CPU, every stage; no data needed.")
+@click.option(
+    "--timeout",
+    default=600,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="SECONDS",
+    help="Of a smoke run of FILE.py.",
+)
 @path_option("--data-dir", help="Holds datasets/ and tokenizers/.")
 @click.option("--processes", default="1", show_default=True, type=click.Choice(list("1248")))
 @click.option("--force", is_flag=True, help="Replace files that were not written here.")
 @allow_option
 @recipe_options
-def run(recipe, smoke, data_dir, processes, force, **options) -> None:
-    """Compose RECIPE and run it on this machine; other names of the environment pass through."""
+def run(recipe, smoke, timeout, data_dir, processes, force, **options) -> None:
+    """Compose RECIPE and run it on this machine; other names of the environment pass through.
+
+    `run FILE.py --smoke` runs any script, with stand-ins for what only a GPU machine has. It runs
+    with your rights: read a stranger's script before.
+    """
     from pgolf_compose.build import compose
 
+    if recipe.endswith(".py"):
+        if not smoke or any(options.values()):
+            raise click.UsageError("a script runs as it is, and only with --smoke")
+        run_script_smoke(Path(recipe), timeout)
+        return
     build = compose(recipe, **options)
     if smoke:
         run_smoke(build)
@@ -600,8 +619,24 @@ def run_smoke(build) -> None:
 
     folder = Path("out", build.name, "smoke")
     for stage in smoke(build, folder):
-        click.echo(f"{stage.name:<11} {stage.seconds:6.1f} s  {stage.detail}")
+        echo_stage(stage)
     click.echo(f"all stages went through; everything is in {folder}")
+
+
+def run_script_smoke(script: Path, timeout: int) -> None:
+    from pgolf_compose.smoke import Failure, smoke_script
+
+    folder = Path("out", script.stem, "smoke")
+    for stage in smoke_script(script, folder, timeout):
+        if isinstance(stage, Failure):
+            click.echo(f"{script}: FAILED in {stage}; everything is in {folder}", err=True)
+            click.get_current_context().exit(1)
+        echo_stage(stage)
+    click.echo(f"all stages went through; everything is in {folder}")
+
+
+def echo_stage(stage) -> None:
+    click.echo(f"{stage.name:<15} {stage.seconds:6.1f} s  {stage.detail}")
 
 
 def run_for_real(build, data_dir: Path | None, processes: int, force: bool) -> None:
@@ -643,13 +678,17 @@ def progress_display():
 @main.command()
 @click.argument("a")
 @click.argument("b")
+@click.option("--run", is_flag=True, help="Run both, tiny, on the CPU: compare what they compute.")
 @json_option
 @recipe_options
-def diff(a, b, as_json, **options) -> None:
+def diff(a, b, run, as_json, **options) -> None:
     """Compare recipes or scripts: techniques, values, text. Exit code 1 if they differ.
 
     The options change B: `diff baseline baseline --with metrics`.
     """
+    if run:
+        diff_runs(a, b, as_json, options)
+        return
     from pgolf_compose.diff import compare
 
     found = compare(a, b, **options)
@@ -665,6 +704,40 @@ def diff(a, b, as_json, **options) -> None:
             click.echo(line if "NO_COLOR" in os.environ else click.style(line, fg=color))
     if found.composition or found.text:
         click.get_current_context().exit(1)
+
+
+def diff_runs(a: str, b: str, as_json: bool, options: dict) -> None:
+    from pgolf_compose.diff import run_and_compare
+    from pgolf_compose.trace import first_difference
+
+    found = run_and_compare(a, b, Path("out", "diff"), **options)
+    first = first_difference(found)
+    if as_json:
+        kinds = {
+            one.kind: {
+                "compared": list(one.counts),
+                "different": one.different,
+                "largest": one.largest,
+                "first": one.first or None,
+            }
+            for one in found
+        }
+        echo_json({"agree": not first, "first": first or None, "kinds": kinds})
+    else:
+        if first:
+            click.echo(f"first difference: {first}")
+        table([(one.kind, told_comparison(one)) for one in found])
+    if first:
+        click.get_current_context().exit(1)
+
+
+def told_comparison(one) -> str:
+    count, other = one.counts
+    told = f"{count:,}" if count == other else f"{count:,} against {other:,}"
+    if one.agrees:
+        return f"{told}, all the same"
+    most = "" if one.largest is None else f", {one.largest:.3g} apart at most"
+    return f"{told}, {one.different:,} differ{most}"
 
 
 @main.command()

@@ -18,7 +18,8 @@ from pgolf_compose.data import DATASETS, Dataset
 from pgolf_compose.errors import ComposeError, did_you_mean, shown
 from pgolf_compose.hookspecs import PROJECT, hookimpl
 from pgolf_compose.origin import Location
-from pgolf_compose.pack import Packer, lzma_packer
+from pgolf_compose.pack import Packer
+from pgolf_compose.packers.instant import instant
 from pgolf_compose.technique import Host, Technique
 from pgolf_compose.tracks import Track, read_tracks
 
@@ -50,7 +51,7 @@ class Bundled:
 
     @hookimpl
     def register_packers(self) -> list[Packer]:
-        return [lzma_packer]
+        return [instant]
 
 
 class Library:

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ANY, as_module, hyperparameters, run_script
+from conftest import ANY, as_module, frozen, hyperparameters, run_script
 from sets import (
     TECHNIQUES,
     Set,
@@ -166,7 +166,9 @@ def goes_through(chosen: Set, folder, data, form="packed", **env) -> list[float]
         model = module.GPT(small(module))
         np.savez(checkpoint, **{key: p.detach().numpy() for key, p in model.named_parameters()})
     given = {"ITERATIONS": "2", "DATA_DIR": str(data), "INIT_CHECKPOINT": str(checkpoint)}
-    ran = run_script(getattr(composed(chosen, "metrics"), form), folder, **ANY, **given, **env)
+    build, env = composed(chosen, "metrics"), {**ANY, **given, **env}
+    script = build.readable if form == "readable" else build.pack(frozen(build, **env))
+    ran = run_script(script, folder, **env)
     assert ran.exit_code == 0, ran.stderr
     losses = [one["train_loss"] for one in ran.events if one["event"] == "step"]
     scores = [one["val_loss"] for one in ran.events if one["event"] == "eval"]

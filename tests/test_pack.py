@@ -1,30 +1,123 @@
+import ast
 import subprocess
 import sys
 
-from pgolf_compose.pack import is_ours, pack_lzma
-from pgolf_compose.passes.minify import minify
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pgolf_compose.pack import MARK, is_ours
+from pgolf_compose.packers.digits import LOOPS, as_text, digits
+from pgolf_compose.packers.instant import compressed, instant, loaders
+from pgolf_compose.passes import shrink_names
+
+# longer than the loader, so that it pays
+FILLER = "".join(f"def filler_{n}(a,b):\n return a*{n * n}+b\n" for n in range(99))
+SEES = """
+import sys
+print("é ☃", __name__, sys.argv[0] == __file__, sys.argv[1:], __doc__)
+"""
+PICKLES = """
+import pickle
+class Point:
+    def __init__(self, x): self.x = x
+print(pickle.loads(pickle.dumps(Point(3))).x, Point.__module__)
+"""
+FUTURE = """
+from __future__ import annotations
+def f(a: nowhere): return a
+print(f(2), f.__annotations__)
+"""
+READS = """
+import inspect
+def kernel(x):
+    return x + 1  # one more
+print(inspect.getsource(kernel))
+"""
+ESCAPES = r"""
+print('\\ \x00 \r'.encode(), r'"\d', "\N{BULLET}", "\"\"\"")
+"""
 
 
-def run(path):
-    return subprocess.run([sys.executable, path], capture_output=True, text=True)
+def run(path, *args):
+    return subprocess.run(
+        [sys.executable, "-W", "error", path, *args], capture_output=True, encoding="utf-8"
+    )
 
 
-def test_a_packed_file_does_what_its_source_does(tmp_path):
-    source = 'import sys\nprint("é", __name__, sys.argv[0] == __file__)\n'
-    (tmp_path / "plain.py").write_text(source, encoding="utf-8")
-    (tmp_path / "small.py").write_bytes(pack_lzma(source))
-    assert run(tmp_path / "small.py").stdout == run(tmp_path / "plain.py").stdout
-    assert run(tmp_path / "small.py").stderr == ""
+def behaves_alike(pack, source, folder):
+    (folder / "plain.py").write_text(source, encoding="utf-8")
+    (folder / "small.py").write_bytes(pack(source))
+    plain, small = (run(folder / name, "a", "b") for name in ("plain.py", "small.py"))
+    assert plain.stderr == small.stderr == ""
+    assert plain.stdout == small.stdout != ""
 
 
-def test_a_packed_file_is_ascii_and_carries_our_mark(baseline):
-    text = baseline.packed.decode("ascii")
+@pytest.mark.parametrize(
+    "source",
+    [SEES, f'"""Told."""{SEES}', PICKLES, FUTURE, READS, ESCAPES, f"# -*- coding: utf-8 -*-{SEES}"],
+    ids=["sees", "docstring", "pickles", "future", "reads", "escapes", "cookie"],
+)
+def test_a_packed_file_does_what_its_source_does(source, tmp_path):
+    behaves_alike(instant.pack, source + FILLER, tmp_path)
+    assert len(instant.pack(source + FILLER)) < len(source + FILLER) / 3
+
+
+def test_every_candidate_of_the_instant_packer_runs(tmp_path):
+    source = f"import brotli{SEES}{FILLER}"
+    seen = set()
+    for module, call, data in compressed(source):
+        if (module, call) not in seen:
+            seen.add((module, call))
+            for text in loaders(module, call, data, lines=False):
+                behaves_alike(lambda _, text=text: text, source, tmp_path)
+    assert {module for module, _ in seen} == {"lzma", "brotli"}
+
+
+def test_a_short_script_stays_as_it_is():
+    assert instant.pack("print(1)\n") == f"{MARK}\nprint(1)".encode()
+
+
+def test_brotli_is_asked_for_only_by_a_script_that_imports_it():
+    assert b"import brotli" in instant.pack(f"import brotli\n{FILLER}")
+    assert b"brotli" not in instant.pack(f"brotli=1\n{FILLER}")
+
+
+def test_a_packed_file_is_utf_8_and_carries_our_mark(baseline):
+    text = baseline.packed.decode("utf-8")
     assert is_ours(text) and is_ours(baseline.script.code)
     assert not is_ours("import torch\n")
+    ast.parse(text)
 
 
-def test_packing_the_baseline_quarters_it(baseline):
-    assert len(baseline.packed) < len(baseline.readable) / 3.9
+@given(st.integers(0), st.sampled_from([126, 139]))
+def test_digits_write_every_number(number, base):
+    found = digits(number, base)
+    assert all(0 < digit <= base for digit in found)
+    again = 0
+    for digit in found:
+        again = again * base + digit
+    assert again == number
+
+
+@given(st.binary(max_size=60), st.sampled_from(sorted(LOOPS)))
+@settings(max_examples=50)
+def test_the_loop_reads_what_was_written(data, base):
+    text = as_text(int.from_bytes(data), base)
+    if text is not None:
+        before, after = LOOPS[base]
+        found = {"x": 0}
+        exec(before + text + after, found)
+        assert found["x"] == int.from_bytes(data)
+
+
+def test_packing_the_baseline_shrinks_it_to_less_than_a_quarter(baseline):
+    assert len(baseline.packed) < len(baseline.readable) / 4.2
+
+
+def test_an_unknown_packer_is_told_with_the_nearest(refuses):
+    told = refuses("baseline", "--check", "--pack", "instnat")
+    assert told == "instnat is no packer. Did you mean instant?\n"
 
 
 def test_minify_drops_what_does_nothing():
@@ -39,9 +132,12 @@ print(f"{area(2, 3)} {'quoted'}")
 '''
     after = """def A(width,height):return width*height
 print(f"{A(2,3)} {'quoted'}")"""
-    assert minify(before) == after
+    assert shrink_names(ast.parse(before))[1] == after
 
 
 def test_f_strings_are_written_as_python_3_11_reads_them():
     # from 3.12 on the inner quotes could be the outer ones: the same text must come out
-    assert minify("""print(f"{d['a']}{x!r:>{w}}")""") == """print(f"{d['a']}{x!r:>{w}}")"""
+    assert (
+        shrink_names(ast.parse("""print(f"{d['a']}{x!r:>{w}}")"""))[1]
+        == """print(f"{d['a']}{x!r:>{w}}")"""
+    )

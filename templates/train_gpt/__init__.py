@@ -49,6 +49,7 @@ host = Host(
         "MAX_WALLCLOCK_SECONDS": "0",
         "VAL_LOSS_EVERY": "0",
         "TRAIN_LOG_EVERY": "1",
+        "INT8_KEEP_FLOAT_MAX_NUMEL": "4096",
         "PRECISION": "fp32",
         "TORCH_COMPILE": "0",
     },

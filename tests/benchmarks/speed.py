@@ -87,7 +87,7 @@ def phases() -> None:
         mark("drop what is unused")
         script = tidy(pruned)
         mark("black")
-        build = Build(library, composition, script)
+        build = Build(library, composition, script, library.packers["instant"])
         assert build.minified
         mark("minify")
         assert build.packed

@@ -1,0 +1,160 @@
+"""Which expressions are objects of a class that the script defines, as far as its text tells."""
+
+import ast
+from functools import cached_property
+
+from pgolf_compose.passes.tree import children, walk
+from pgolf_compose.passes.variables import Binding, Scopes
+
+__all__ = ["Kinds"]
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class Kinds:
+    """Own classes by name; `of` tells an expression's class, the class itself or an instance."""
+
+    def __init__(self, tree: ast.Module):
+        self.tree = tree
+        self.nodes = walk(tree)
+        self.scopes = Scopes(tree)
+        self.parents = {child: node for node in self.nodes for child in children(node)}
+        self.classes = {
+            node.name: node
+            for node in tree.body
+            if isinstance(node, ast.ClassDef)
+            and len(self.scopes.module.bindings[node.name].writes) == 1
+        }
+        self.known: dict[Binding, ast.ClassDef | None] = {}
+        self.known_attributes: dict[str, ast.ClassDef | None] = {}
+
+    @cached_property
+    def defined(self) -> dict[str, list[ast.AST]]:
+        """Functions and classes, by name."""
+        found: dict[str, list[ast.AST]] = {}
+        for node in self.nodes:
+            if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+                found.setdefault(node.name, []).append(node)
+        return found
+
+    @cached_property
+    def names(self) -> set[str]:
+        """Every name of a variable, to keep new ones apart; a pass adds those it makes."""
+        used = {node.id for node in self.nodes if isinstance(node, ast.Name)}
+        return used | {one.name for one in self.scopes.bindings()}
+
+    @cached_property
+    def attribute_stores(self) -> dict[str, list[tuple[ast.Attribute, ast.expr | None]]]:
+        """Stores through a dot, by attribute: the target and the value where it is one."""
+        found: dict[str, list[tuple[ast.Attribute, ast.expr | None]]] = {}
+        for node in self.nodes:
+            if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+                above, value = self.parents[node], None
+                if (isinstance(above, ast.Assign) and node in above.targets) or isinstance(
+                    above, ast.AnnAssign
+                ):
+                    value = above.value
+                found.setdefault(node.attr, []).append((node, value))
+        return found
+
+    def class_of_method(self, function: ast.AST) -> ast.ClassDef | None:
+        above = self.parents.get(function)
+        if isinstance(above, ast.ClassDef) and self.classes.get(above.name) is above:
+            return above
+        return None
+
+    def of(self, node: ast.expr | None) -> ast.ClassDef | None:
+        if isinstance(node, ast.Name):
+            if node.id in self.classes and self.scopes.of.get(node) is self.module_binding(node.id):
+                return self.classes[node.id]
+            binding = self.scopes.of.get(node)
+            return self.of_binding(binding) if binding else None
+        if isinstance(node, ast.Attribute):
+            return self.of_attribute(node.attr)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id in self.classes:
+                return self.of(node.func)
+            if node.func.id == "type" and len(node.args) == 1:
+                return self.of(node.args[0])
+        return None
+
+    def module_binding(self, name: str) -> Binding | None:
+        return self.scopes.module.bindings.get(name)
+
+    def of_binding(self, binding: Binding) -> ast.ClassDef | None:
+        if binding not in self.known:
+            self.known[binding] = None  # while it is being found: it may depend on itself
+            found = {self.of_write(binding, node) for node in binding.writes}
+            self.known[binding] = found.pop() if len(found) == 1 else None
+        return self.known[binding]
+
+    def of_write(self, binding: Binding, node: ast.AST) -> ast.ClassDef | None:
+        above = self.parents.get(node)
+        if isinstance(node, ast.arg):
+            return self.of_parameter(binding, node)
+        if isinstance(above, ast.Assign) and node in above.targets:
+            return self.of(above.value)
+        if isinstance(above, ast.AnnAssign):
+            return self.of(above.value)
+        if isinstance(above, ast.Tuple) and isinstance(self.parents[above], ast.Assign):
+            value = self.parents[above].value
+            if isinstance(value, ast.Tuple) and len(value.elts) == len(above.elts):
+                return self.of(value.elts[above.elts.index(node)])
+        return None
+
+    def of_parameter(self, binding: Binding, node: ast.arg) -> ast.ClassDef | None:
+        if isinstance(node.annotation, ast.Name):
+            return self.classes.get(node.annotation.id)
+        if isinstance(node.annotation, ast.Constant):
+            return self.classes.get(node.annotation.value)
+        if node.annotation is not None:
+            return None
+        function = binding.scope.node
+        arguments = function.args
+        first = (*arguments.posonlyargs, *arguments.args)[:1]
+        own = self.class_of_method(function) if isinstance(function, FUNCTIONS) else None
+        if own and first == (node,):
+            static = any(
+                getattr(one, "id", "") == "staticmethod" for one in function.decorator_list
+            )
+            return None if static else own
+        return self.by_name.get(node.arg)
+
+    @cached_property
+    def by_name(self) -> dict[str, ast.ClassDef]:
+        """Parameters without annotation that carry the name of the one object of a class of values.
+
+        Public scripts pass their hyperparameters as `h` or `args` everywhere; this holds where
+        every variable of that name is such an object.
+        """
+        bags = {name: node for name, node in self.classes.items() if is_bag(node)}
+        found: dict[str, set[ast.ClassDef | None]] = {}
+        for binding in self.scopes.bindings():
+            for node in binding.writes:
+                if isinstance(node, ast.arg):
+                    continue
+                above, made = self.parents.get(node), None
+                if isinstance(above, ast.Assign) and node in above.targets:
+                    value = above.value
+                    value = value.func if isinstance(value, ast.Call) else value
+                    if isinstance(value, ast.Name):
+                        made = bags.get(value.id)
+                found.setdefault(binding.name, set()).add(made)
+        return {
+            n: kinds.pop() for n, kinds in found.items() if len(kinds) == 1 and None not in kinds
+        }
+
+    def of_attribute(self, attribute: str) -> ast.ClassDef | None:
+        if attribute not in self.known_attributes:
+            self.known_attributes[attribute] = None
+            found = {self.of(value) for _, value in self.attribute_stores.get(attribute, ())}
+            if len(found) == 1 and attribute not in self.defined:
+                self.known_attributes[attribute] = found.pop()
+        return self.known_attributes[attribute]
+
+
+def is_bag(node: ast.ClassDef) -> bool:
+    """A class that only holds values: no base, no method, no decorator."""
+    return not (node.bases or node.keywords or node.decorator_list) and not any(
+        isinstance(one, (*FUNCTIONS, ast.ClassDef)) for one in walk(node) if one is not node
+    )
