@@ -113,12 +113,6 @@ class Kept:
         return pickle.loads(path.read_bytes())
 
 
-def frozen(build, **env) -> str:
-    """The small program at these values of the environment instead of the recipe's."""
-    tree = build.simplified({**SMALL, **ANY, **env})
-    return pgolf_compose.build.shrink_names(tree)[1]
-
-
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_made_twice(tmp_path_factory):
     """Rendering, black and the passes take most of a composition: what they made is kept.

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ANY, as_module, frozen, hyperparameters, run_script
+from conftest import ANY, SMALL, as_module, hyperparameters, run_script
 from sets import covering_array
 
 import pgolf_compose
+from pgolf_compose.passes import shrink_names
 from pgolf_compose.passes.docstrings import docstrings
 from pgolf_compose.passes.names import rename
 from pgolf_compose.passes.printing import print_tree, tidy
@@ -38,7 +39,7 @@ def test_the_small_file_computes_bit_for_bit_what_the_readable_one_does(
     env["DATA_PATH"] = str(next(short.glob("datasets/*")))
     if "init_from_checkpoint" in added:
         env["INIT_CHECKPOINT"] = str(checkpoint(build, tmp_path / "init.npz"))
-    small = frozen(build, **env)
+    small = shrink_names(build.simplified({**SMALL, **env}))[1]
     forms = {"readable": build.readable, "minified": small, "packed": build.pack(small)}
     if added:
         del forms["minified"]  # it takes a while to run, and packing changes nothing of a text
