@@ -18,7 +18,6 @@ from pathlib import Path
 import black
 import numpy as np
 import pytest
-import python_minifier
 import torch
 from click.testing import CliRunner
 from runs import Starter
@@ -116,15 +115,15 @@ class Kept:
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_made_twice(tmp_path_factory):
-    """Rendering, black and python-minifier take most of a composition: what they made is kept.
+    """Rendering, black and the passes take most of a composition: what they made is kept.
 
-    A script is rendered once for what its templates filled in say, and black formats functions and
-    classes one by one, of which a composition shares most with others.
+    A script is rendered once for what its templates filled in say, and made small once; black
+    formats functions and classes one by one, of which a composition shares most with others.
     """
     base = tmp_path_factory.getbasetemp()
     kept = Kept((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kept")
     render, form = pgolf_compose.build.render, black.format_str
-    minify, unparse = python_minifier.minify, python_minifier.unparse
+    shrink = pgolf_compose.build.Build.shrunk.func
     known = {}
 
     def rendered(composition):
@@ -140,15 +139,13 @@ def nothing_is_made_twice(tmp_path_factory):
     def by_pieces(text, **options):
         return "\n\n\n".join(formatted(one, **options) for one in pieces(text)) + "\n"
 
-    def minified(text, **options):
-        if python_minifier.unparse is not unparse:  # somebody wants the tree that it prints
-            return minify(text, **options)
-        return kept(lambda: minify(text, **options), "minify", text, repr(options))
+    def shrunk(build):
+        return kept(lambda: shrink(build), "shrunk", build.script.code, *sorted(build.keep))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pgolf_compose.build, "render", rendered)
         patch.setattr(black, "format_str", by_pieces)
-        patch.setattr(python_minifier, "minify", minified)
+        patch.setattr(pgolf_compose.build.Build, "shrunk", property(shrunk))
         yield
 
 
