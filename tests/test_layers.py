@@ -38,6 +38,7 @@ ORDER = [
     "passes.letters",
     "passes.names",
     "passes",
+    "foreign",
     "build",
     "flatten",
     "report",
