@@ -15,6 +15,7 @@ from pgolf_compose.passes.docstrings import docstrings
 from pgolf_compose.passes.freeze import freeze, names_read
 from pgolf_compose.passes.names import compressed_size, kept_names, rename
 from pgolf_compose.passes.printing import print_tree, tidy
+from pgolf_compose.passes.unused import drop_unused
 
 __all__ = ["Packed", "pack_script", "read_script"]
 
@@ -102,7 +103,6 @@ def pack_script(
                 )
         tree = freeze(tree, values, keep)
     steps = Steps(path, tree, notes)
-    steps.run("docstrings", docstrings)
     kept = kept_names(steps.tree)
     if kept:
         told, line = kept[0]
@@ -113,6 +113,9 @@ def pack_script(
         )
     else:
         steps.run_rounds()
+    steps.run("docstrings", docstrings)
+    if not kept:
+        steps.run("unused", drop_unused)
     steps.run("tidy", tidy)
     if not steps.run("names", rename):
         steps.run("names", lambda tree: rename(tree, attributes=False))

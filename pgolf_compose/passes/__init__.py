@@ -61,7 +61,8 @@ def shrink(
     tree = ast.parse(code)
     if values is not None:
         tree = freeze(tree, values, keep)
-    return shrink_names(simplify(docstrings(tree)))
+    # annotations tell of values, and imports only annotations need go with them
+    return shrink_names(drop_unused(docstrings(simplify(tree))))
 
 
 def shrink_names(tree: ast.Module) -> str:
