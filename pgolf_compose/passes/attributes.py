@@ -199,6 +199,9 @@ class Own:
         if any(one.attr in ("__name__", "__qualname__") for one in self.accesses):
             for node in self.classes:
                 yield from (one.name for one in node.body if hasattr(one, "name"))
+        if any(getattr(one, "id", "") == "unittest" for one in self.roots):
+            for node in self.classes:
+                yield from (one for one in self.defines(node) if one.startswith("test"))
         yield from self.listed()
         if self.unknown_packages():
             yield from self.told_by_others()
