@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from pgolf_compose.passes.attributes import add_attributes
-from pgolf_compose.passes.docstrings import decorated, last_name
+from pgolf_compose.passes.docstrings import PLAIN_BASES, decorated, last_name
 from pgolf_compose.passes.letters import Text, alike
 from pgolf_compose.passes.printing import print_tree
 from pgolf_compose.passes.scopes import BUILTINS, FUNCTIONS, Binding, Place, Scope, Scopes, words
@@ -122,6 +122,9 @@ def keep(tree: ast.Module, scopes: Scopes) -> None:
                 binding.keep(f"can be read by {told}")
     strings = {node.value for node in ast.walk(tree) if is_string(node)}
     shown = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):  # dataclasses, enums and named tuples show theirs
+        if isinstance(node, ast.ClassDef) and (decorated(node) or shows_name(node, scopes)):
+            scopes.meant[node].keep("its name may be shown")
     if "__name__" in shown or "__qualname__" in shown:
         for binding in scopes.bindings():
             if binding.kinds & {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}:
@@ -137,6 +140,15 @@ def keep(tree: ast.Module, scopes: Scopes) -> None:
                 if is_string(inner) and inner.value in scopes.module.bindings:
                     scopes.module.bindings[inner.value].keep("is in __all__")
     keep_parameters(tree, scopes, strings, shown)
+
+
+def shows_name(node: ast.ClassDef, scopes: Scopes) -> bool:
+    """Whether a base is neither a class of the script nor one that keeps quiet."""
+    return any(
+        last_name(one) not in PLAIN_BASES
+        and (one not in scopes.meant or scopes.meant[one].kinds != {ast.ClassDef})
+        for one in node.bases
+    )
 
 
 def is_string(node: ast.AST) -> bool:
