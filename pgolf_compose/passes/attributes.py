@@ -185,7 +185,7 @@ class Own:
                 if self.by_words or PATH.match(node.value):
                     yield from WORD.findall(node.value)
                 if node.value.startswith("-"):  # --model-dim makes an attribute model_dim
-                    yield from WORD.findall(node.value.replace("-", "_"))
+                    yield from WORD.findall(node.value.lstrip("-").replace("-", "_"))
             elif isinstance(node, ast.Call):
                 if not self.calls_own(node):
                     yield from (one.arg for one in node.keywords if one.arg)
