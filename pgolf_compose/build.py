@@ -1,17 +1,19 @@
 """The chain of values: recipe -> composition -> script -> passes -> pack."""
 
+import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from pgolf_compose import __version__
 from pgolf_compose.errors import ComposeError, did_you_mean
 from pgolf_compose.legality import check_legal, noncompliance
 from pgolf_compose.pack import Packer
-from pgolf_compose.passes import KEPT, shrink
-from pgolf_compose.passes.freeze import names_read
+from pgolf_compose.passes import shrink_names, simplify
+from pgolf_compose.passes.freeze import KEPT, freeze, names_read
 from pgolf_compose.plugins import Library, load_library, pick
 from pgolf_compose.recipe import find_recipe, read_recipe
 from pgolf_compose.render import render
@@ -40,10 +42,25 @@ class Build:
     def readable(self) -> bytes:
         return self.script.code.encode("utf-8")
 
+    def simplified(self, values: Mapping[str, str] = MappingProxyType({})) -> ast.Module:
+        """The script frozen at the recipe's values, or others by their environment's names.
+
+        As after the passes about values: names are whole, lines are those of the readable script.
+        """
+        return simplify(freeze(ast.parse(self.script.code), values, self.keep))
+
     @cached_property
+    def shrunk(self) -> tuple[ast.Module, str]:
+        """The small program after every pass: tree, with lines of the readable one, and text."""
+        return shrink_names(self.simplified())
+
+    @property
     def minified(self) -> str:
-        """The text of the small file: frozen at the recipe's values, after every pass."""
-        return shrink(self.script.code, {}, self.keep)
+        return self.shrunk[1]
+
+    def packed_at(self, values: Mapping[str, str]) -> bytes:
+        """The small file frozen at other values, by their environment's names."""
+        return self.pack(shrink_names(self.simplified(values))[1])
 
     @cached_property
     def packed(self) -> bytes:
@@ -51,6 +68,7 @@ class Build:
         return self.pack(self.minified)
 
     def pack(self, text: str) -> bytes:
+        """A file that runs the text and says what there is to say of the composition."""
         packed = self.packer.pack(text)
         if told := noncompliance(self.composition):
             mark, _, rest = packed.partition(b"\n")
@@ -112,7 +130,8 @@ def compose(
     if not allow_noncompliant:
         check_legal(composition)
     script = render(composition)
-    return Build(library, composition, script, packer, kept_names(script, keep))
+    names = kept_names(script, keep) | measuring_names(composition)
+    return Build(library, composition, script, packer, names)
 
 
 def kept_names(script: Script, keep: Sequence[str]) -> frozenset[str]:
@@ -122,3 +141,14 @@ def kept_names(script: Script, keep: Sequence[str]) -> frozenset[str]:
         if name not in known:
             raise ComposeError(f"{name} is not read by this script.{did_you_mean(name, known)}")
     return KEPT | set(keep)
+
+
+def measuring_names(composition: Composition) -> set[str]:
+    """What the environment tells techniques that observe a run: where to write, for one."""
+    return {
+        name
+        for one in composition.techniques
+        if one.measuring
+        for setting in one.hyperparameters
+        for name in one.env(setting).split()
+    }

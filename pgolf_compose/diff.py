@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgolf_compose.build import Build, compose
+from pgolf_compose.environment import SIZES, script_text
 from pgolf_compose.errors import ComposeError
+from pgolf_compose.files import write_files
 from pgolf_compose.pack import MARK
 from pgolf_compose.report import changes
+from pgolf_compose.smoke import cache, smoke_sizes
+from pgolf_compose.trace import Comparison, compare_traces, run_both
 
-__all__ = ["Difference", "compare"]
+__all__ = ["Difference", "compare", "run_and_compare"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,22 @@ def compare(a: str, b: str, **options) -> Difference:
         composition = changes(one.composition, other.composition)
     lines = difflib.unified_diff(text(one), text(other), a, b, lineterm="")
     return Difference(composition, tuple(lines))
+
+
+def run_and_compare(a: str, b: str, folder: Path, **options) -> list[Comparison]:
+    """Run both at the smoke size, with one environment, and compare what they computed."""
+    builds, scripts = [], []
+    for word, side, given in ((a, "a", {"plugins": options.get("plugins", ())}), (b, "b", options)):
+        if word.endswith(".py"):
+            scripts.append(Path(word))
+        else:
+            builds.append(compose(word, **given, allow_noncompliant=True))
+            scripts.append(folder / f"{side}.py")
+            write_files({scripts[-1]: builds[-1].readable})
+    for script in scripts:
+        script_text(script)  # neither runs where one is not there
+    sizes = {**SIZES, **smoke_sizes(*builds)}
+    return compare_traces(*run_both(*scripts, folder, cache(), sizes))
 
 
 def side(word: str, options: dict) -> Build | str:

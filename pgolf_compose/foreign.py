@@ -9,10 +9,10 @@ from io import BytesIO
 from pathlib import Path
 
 from pgolf_compose.errors import ComposeError, did_you_mean
-from pgolf_compose.pack import Packer, is_ours
-from pgolf_compose.passes import KEPT, VALUES, simplify
+from pgolf_compose.pack import MARK, Packer, is_ours
+from pgolf_compose.passes import VALUES, simplify
 from pgolf_compose.passes.docstrings import docstrings
-from pgolf_compose.passes.freeze import freeze, names_read
+from pgolf_compose.passes.freeze import KEPT, freeze, names_read
 from pgolf_compose.passes.names import compressed_size, kept_names, rename
 from pgolf_compose.passes.printing import print_tree, tidy
 from pgolf_compose.passes.unused import drop_unused
@@ -67,7 +67,7 @@ def read_script(path: Path) -> str:
 
 def is_packed(text: str, tree: ast.Module) -> bool:
     """Whether a script is one that unpacks itself: `exec(decompress(...))` of a long literal."""
-    if text.startswith("#pgolf-compose"):
+    if text.startswith(MARK):
         return is_ours(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "exec" and node.args:
@@ -123,7 +123,7 @@ def pack_script(
     data = packer.pack(small)
     if len(small.encode()) <= len(data):
         notes.append(f"{path}: {packer.name} would make {len(data):,} bytes: it is not packed")
-        data = (small + "\n").encode()
+        data = f"{MARK}\n{small}\n".encode()
     if len(data) >= len(text.encode()):
         raise ComposeError(
             f"cannot be made smaller than its {len(text.encode()):,} bytes; nothing is written",

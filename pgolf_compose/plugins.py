@@ -26,6 +26,16 @@ from pgolf_compose.tracks import Track, read_tracks
 __all__ = ["Library", "load_library", "pick"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
+HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
+
+
+class Manager(pluggy.PluginManager):
+    """Looks for hooks among all attributes; those of a plain technique or host are known."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str):
+        if type(plugin) in (Technique, Host) and name not in HOOKS:
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
 
 
 class Bundled:
@@ -112,7 +122,7 @@ class Library:
 
 def load_library(folders: Sequence[Path] = ()) -> Library:
     """Built-ins, then installed packages (entry-point group `pgolf_compose`), then folders."""
-    plugins = pluggy.PluginManager(PROJECT)
+    plugins = Manager(PROJECT)
     plugins.add_hookspecs(hookspecs)
     providers: dict[str, str] = {}
 

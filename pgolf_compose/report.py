@@ -9,8 +9,9 @@ from pgolf_compose.legality import kept, noncompliance
 from pgolf_compose.recipe import written
 from pgolf_compose.resolve import Composition
 from pgolf_compose.shapes import Unknown, parameter_shapes
+from pgolf_compose.stored import Class, model_classes
 
-__all__ = ["Facts", "changes", "facts", "verdict"]
+__all__ = ["Facts", "changes", "classes", "facts", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -68,26 +69,59 @@ def idle(build: Build) -> tuple[str, ...]:
     )
 
 
+# where a technique changes what `model_classes` asks the script itself for, or nothing of its size
+ASKED = {f"quantize.{name}" for name in ("label", "bits", "after_bits", "scales", "keep")}
+ASKED |= {"quantize.calibrate", "artifact.container", "artifact.codec", "artifact.written"}
+
+
 def predicted(build: Build, shapes: dict) -> tuple[tuple[int, int] | None, str]:
-    """Code and compressed model, where the host's own quantiser and compressor are in place."""
+    """Code and compressed model, by the host's own rule or by the classes of its tensors."""
     composition = build.composition
-    others = {
-        one.owner
-        for one in composition.fragments
-        if one.place.partition(".")[0] in ("quantize", "dequantize", "artifact")
-        and not build.technique(one.owner).measuring
-    }
-    if others:
-        return None, f"not predicted: {listed(sorted(others))} changed how it is made"
-    if composition.host.artifact_bytes is None:
-        return None, f"{composition.host.name} does not predict it"
-    settings = {
-        one.hyperparameter.name: one.value
-        for one in composition.assignments
-        if one.declared is composition.host
-    }
-    least, most = composition.host.artifact_bytes(shapes, settings)
-    return (least + len(build.packed), most + len(build.packed)), ""
+    if not changed_how_it_is_stored(build):
+        if composition.host.artifact_bytes is None:
+            return None, f"{composition.host.name} does not predict it"
+        settings = {
+            one.hyperparameter.name: one.value
+            for one in composition.assignments
+            if one.declared is composition.host
+        }
+        sizes = composition.host.artifact_bytes(shapes, settings)
+    else:
+        found, why = classes(build)
+        if why:
+            return None, why
+        sizes = (sum(one.bytes[end] for one in found) for end in (0, 1))
+    least, most = (size + len(build.packed) for size in sizes)
+    return (least, most), ""
+
+
+def changed_how_it_is_stored(build: Build) -> dict[str, set[str]]:
+    """The techniques that did, but for those that measure, with the places."""
+    found: dict[str, set[str]] = {}
+    for one in build.composition.fragments:
+        if (
+            one.place.partition(".")[0] in ("quantize", "dequantize", "artifact")
+            and not build.technique(one.owner).measuring
+        ):
+            found.setdefault(one.owner, set()).add(one.place)
+    return found
+
+
+def classes(build: Build) -> tuple[list[Class], str]:
+    """The model's classes of tensors and their bytes, or why they are not told."""
+    changed = changed_how_it_is_stored(build)
+    # integers that make up for each other's errors have the histogram of those that do not
+    unknown = [
+        name
+        for name, places in changed.items()
+        if places - ASKED - ({"quantize.solve"} if name == "gptq" else set())
+    ]
+    if unknown:
+        return [], f"not predicted: {listed(sorted(unknown))} changed how it is made"
+    try:
+        return model_classes(build.script), ""
+    except Unknown as error:
+        return [], f"not predicted: {error}"
 
 
 def oversize(composition: Composition, artifact: tuple[int, int] | None) -> str:

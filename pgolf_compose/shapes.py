@@ -12,7 +12,7 @@ import types
 
 from pgolf_compose.script import Script
 
-__all__ = ["Unknown", "parameter_shapes"]
+__all__ = ["Tensor", "Unknown", "built", "parameter_shapes"]
 
 
 class Unknown(Exception):
@@ -21,6 +21,12 @@ class Unknown(Exception):
 
 def parameter_shapes(script: Script) -> dict[str, tuple[int, ...]]:
     """Every parameter's shape by its state_dict name, in the order of registration."""
+    _, model = built(script)
+    return {name: value.shape for name, value in model.named_parameters()}
+
+
+def built(script: Script) -> tuple[dict, "Module"]:
+    """The script's names, run on stand-ins, and its model."""
     wanted = (ast.ClassDef, ast.FunctionDef, ast.Import, ast.ImportFrom, ast.Assign)
     kept = [node for node in script.tree.body if isinstance(node, wanted)]
     code = compile(ast.Module(kept, []), script.name, "exec", dont_inherit=True)
@@ -28,10 +34,9 @@ def parameter_shapes(script: Script) -> dict[str, tuple[int, ...]]:
     space = {"__name__": "counted", "__file__": script.name, "__builtins__": builtin}
     try:
         exec(code, space)
-        model = space["GPT"](space["Hyperparameters"]())
+        return space, space["GPT"](space["Hyperparameters"]())
     except (Exception, SystemExit) as error:
         raise Unknown(f"{type(error).__name__}: {error}") from None
-    return {name: value.shape for name, value in model.named_parameters()}
 
 
 def importer(name, globals=None, locals=None, fromlist=(), level=0):
@@ -79,6 +84,13 @@ class Anything:
         raise Unknown("a size depends on a value that only torch can compute")
 
     __bool__ = __len__ = __iter__ = __int__ = __float__ = __index__ = refuse
+
+
+class Kind(Anything):
+    """A type of numbers: what one takes."""
+
+    def __init__(self, itemsize: int):
+        self.itemsize = itemsize
 
 
 class Tensor:
@@ -270,6 +282,8 @@ torch = Namespace(
     Tensor=Tensor,
     **dict.fromkeys(("zeros", "ones", "empty", "rand", "randn"), filled),
     **dict.fromkeys(("zeros_like", "ones_like", "empty_like", "rand_like", "full_like"), like),
+    **dict.fromkeys(("float16", "bfloat16"), Kind(2)),
+    float32=Kind(4),
     cuda=Namespace(anything, is_available=lambda: False),
     full=full,
     stack=stack,

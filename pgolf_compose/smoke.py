@@ -1,21 +1,29 @@
-"""Run a composed script end to end on a CPU, tiny, and tell each stage as it is reached."""
+"""Run a script end to end on a CPU, tiny, and tell each stage as it is reached."""
 
 import itertools
-import math
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pgolf_compose.alike import differ_only_in_constants
 from pgolf_compose.build import Build
-from pgolf_compose.data import Dataset, make_tiny
-from pgolf_compose.errors import ComposeError
+from pgolf_compose.environment import (
+    DECISIVE,
+    SIZES,
+    script_text,
+    small_data,
+    small_environment,
+    vocabulary,
+)
+from pgolf_compose.errors import ComposeError, listed, shown
 from pgolf_compose.files import write_files
-from pgolf_compose.launch import follow, read_progress
+from pgolf_compose.launch import follow
+from pgolf_compose.trace import STAGES, last_line, watch
 
-__all__ = ["Stage", "smoke"]
+__all__ = ["Failure", "Stage", "cache", "smoke", "smoke_script", "smoke_sizes"]
 
 VOCABULARY = 512
 
@@ -29,68 +37,131 @@ class Stage:
     seconds: float
 
 
-# the log line that shows a stage went through, and what to tell of it
-LINES = [
-    ("imports", re.compile(r"python:(\S+) torch:(\S+)"), "python {0}, torch {1}"),
-    ("parameters", re.compile(r"model_params:(\d+)"), "{0}"),
-    ("warm up", re.compile(r"warmup_step:(\d+)/\1"), "{0} steps, undone"),
-    ("artifact", re.compile(r"Serialized model (int\S+): (\d+) bytes"), "{1} bytes, {0}"),
-    ("evaluate", re.compile(r"(\S.*)_exact val_loss:\S+ val_bpb:(\S+)"), "{1} bits per byte, {0}"),
-]
+@dataclass(frozen=True)
+class Failure:
+    """The stage that did not, why, and the script's line that stopped it, where there is one."""
+
+    stage: str
+    message: str
+    status: int = 1
+    line: int | None = None
+    text: str = ""
+    unpacked: bool = False  # the line is one of what the script unpacked
+
+    def __str__(self) -> str:
+        inside = " of what it unpacks" if self.unpacked else ""
+        where = f" (line {self.line}{inside}: {self.text})" if self.line else ""
+        return f"{self.stage}: {self.message}{where}"
+
+
+class Stopwatch:
+    def __init__(self):
+        self.clock = time.perf_counter()
+
+    def stage(self, name: str, detail: str) -> Stage:
+        before, self.clock = self.clock, time.perf_counter()
+        return Stage(name, detail, self.clock - before)
 
 
 def smoke(build: Build, folder: Path) -> Iterator[Stage]:
     """Every stage of the readable script, then whether the small file computes the same."""
-    clock = time.perf_counter()
-
-    def stage(name: str, detail: str) -> Stage:
-        nonlocal clock
-        before, clock = clock, time.perf_counter()
-        return Stage(name, detail, clock - before)
-
+    watched = Stopwatch()
     readable, small = folder / "train_gpt_human.py", folder / "train_gpt.py"
-    write_files({readable: build.readable, small: build.packed})
-    yield stage("compose", f"{len(build.readable)} bytes readable, {len(build.packed)} small")
-    tiny, data = Dataset("tiny", "", VOCABULARY), cache() / f"tiny-{VOCABULARY}"
-    make_tiny(data, VOCABULARY, more=False)
-    yield stage("data", f"{VOCABULARY} pieces, {data}")
-    env = {
-        **build.composition.host.smoke,
-        **{k: v for one in build.composition.techniques for k, v in one.smoke.items()},
-        "DATA_DIR": str(data),
-        "DATA_PATH": str(tiny.shard_folder(data)),
-        "TOKENIZER_PATH": str(tiny.tokenizer_file(data)),
-        "VOCAB_SIZE": str(VOCABULARY),
-        "CUDA_VISIBLE_DEVICES": "",
-        "RUN_ID": "smoke",
-        "OMP_NUM_THREADS": "1",  # so small, threads would only wait for each other
-    }
-    lines = []
-    losses: list[float] = []
-    for line in follow(readable, folder, env, origins=build.script.origins):
-        lines.append(line)
-        if progress := read_progress(line):
-            if progress.kind == "train":
-                losses.append(progress.loss)
-                if not math.isfinite(progress.loss):
-                    raise ComposeError(f"the loss of step {progress.step} is {progress.loss}")
-                if progress.step == progress.steps:
-                    yield stage("train", f"{len(losses)} steps, loss {losses[0]} to {losses[-1]}")
-            continue
-        for name, pattern, told in LINES:
-            if found := pattern.match(line):
-                yield stage(name, told.format(*found.groups()))
-    wanted, again = figures(lines), figures(list(follow(small, folder, env)))
+    env = small_environment(small_data(folder, cache(), VOCABULARY), VOCABULARY, smoke_sizes(build))
+    write_files({readable: build.readable, small: build.packed_at(env)})
+    yield watched.stage(
+        "compose", f"{len(build.readable)} bytes readable, {len(build.packed)} small"
+    )
+    yield watched.stage("data", f"{VOCABULARY} pieces, {cache() / f'tiny-{VOCABULARY}'}")
+    for one in stages(readable, folder, env):
+        if isinstance(one, Failure):
+            raise crash(one, build, readable, folder)
+        yield one
+    wanted = figures((folder / "stdout.txt").read_text(encoding="utf-8").splitlines())
+    watched = Stopwatch()
+    compare_small_file(small, folder, env, wanted)
+    yield watched.stage("small file", f"the same {len(wanted)} losses, scores and sizes")
+    told = differ_only_in_constants(build.simplified(), build.simplified(env))
+    yield watched.stage("shipped", told or "the file that counts differs from it in constants only")
+
+
+def smoke_sizes(*builds: Build) -> dict[str, str]:
+    """The environment in which these run in seconds: the host's, and each technique's own."""
+    sizes = {}
+    for build in builds:
+        for one in (build.composition.host, *build.composition.techniques):
+            sizes |= one.smoke
+    return sizes
+
+
+def crash(failure: Failure, build: Build, script: Path, folder: Path) -> ComposeError:
+    """A script that stopped itself says why; a crash is told with the line of whoever wrote it."""
+    said = last_line(folder / "stderr.txt")
+    if said.startswith(f"{script.name}: "):
+        return ComposeError(said.removeprefix(f"{script.name}: "), script)
+    line, origins = failure.line or 0, build.script.origins
+    where = origins[line - 1] if 0 < line <= len(origins) else script
+    log = shown(folder / "stderr.txt")
+    return ComposeError(
+        f"{failure.message} (the run ended with {failure.status}; all of it in {log})", where
+    )
+
+
+def compare_small_file(small: Path, folder: Path, env: Mapping[str, str], wanted: list) -> None:
+    """The small file as a user runs it, without stand-ins, prints what its readable twin did."""
+    again = figures(list(follow(small, folder, env)))
     for one, other in itertools.zip_longest(wanted, again):
         if one != other:
             raise ComposeError(f"computes {other!r} where its readable twin has {one!r}", small)
-    yield stage("small file", f"the same {len(wanted)} losses, scores and sizes")
 
 
 def figures(lines: list[str]) -> list[str]:
     """What two runs of one program must print alike: no times, no size of the code."""
     kept = [re.sub(r" \w+_(?:time|avg):\S+", "", line) for line in lines if "_loss:" in line]
     return kept + [line for line in lines if line.startswith("Serialized model")]
+
+
+def smoke_script(
+    script: Path, folder: Path, timeout: float, sizes: Mapping[str, str] = SIZES
+) -> Iterator[Stage | Failure]:
+    """Any script, as it is; ends with a failure where one stage did not go through."""
+    watched, source = Stopwatch(), script_text(script)
+    pieces = vocabulary(source)
+    yield watched.stage("code bytes", f"{script.stat().st_size:,}")
+    env = small_environment(small_data(folder, cache(), pieces), pieces, sizes)
+    yield watched.stage("data", f"{pieces} pieces, tiny")
+    yield from stages(script, folder, env, timeout)
+
+
+def stages(
+    script: Path, folder: Path, env: Mapping[str, str], timeout: float = 600
+) -> Iterator[Stage | Failure]:
+    """Each stage as it goes through, what could not be made small, and the failure, if any."""
+    seen, failure = [], None
+    for event in watch(script, folder, env, timeout=timeout):
+        if "stage" in event:
+            seen.append(event["stage"])
+            yield Stage(event["stage"], event["detail"], event["seconds"])
+        elif "failed" in event:
+            failure = event
+        elif "end" in event:
+            frozen = [name for name in DECISIVE if event["names"] and name not in event["names"]]
+            if frozen:
+                yield Stage("as it is", f"{listed(frozen)}: the script does not read them", 0.0)
+            if failure or event["end"]:
+                yield failed(script, folder, failure, event["end"], seen)
+            elif missing := [one for one in STAGES if one not in (*seen, "quantise")]:
+                yield Failure(missing[0], "the script ended without it")
+
+
+def failed(script: Path, folder: Path, event: dict | None, status: int, seen: list) -> Failure:
+    under_way = next((one for one in STAGES if one not in seen), "after the last evaluation")
+    if event is None:
+        said = last_line(folder / "stderr.txt") or f"ended with {status}"
+        return Failure(under_way, said.removeprefix(f"{script.name}: "), status)
+    message = f"{event['message']}, {event['at']}" if event["at"] else event["message"]
+    unpacked = bool(event["file"]) and Path(event["file"]).name != script.name
+    return Failure(under_way, message, status, event["line"], event["text"], unpacked)
 
 
 def cache() -> Path:

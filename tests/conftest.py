@@ -3,6 +3,7 @@
 import ast
 import functools
 import gc
+import hashlib
 import itertools
 import json
 import math
@@ -96,26 +97,40 @@ def as_module(build) -> types.SimpleNamespace:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nothing_is_formatted_twice():
+def nothing_is_formatted_twice(tmp_path_factory):
     """black and python-minifier take most of a composition: what they made of a text is kept.
 
     black formats functions and classes one by one, of which a composition shares most with others.
+    Workers find what the others made in a folder of this run.
     """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "formatted"
+    folder.mkdir(exist_ok=True)
     known = {}
-    form, minify = black.format_str, python_minifier.minify
+    form, minify, unparse = black.format_str, python_minifier.minify, python_minifier.unparse
 
     def once(function, text, **options):
-        key = function, text, repr(options)
+        key = hashlib.sha256(f"{function.__name__} {options!r} {text}".encode()).hexdigest()
         if key not in known:
-            known[key] = function(text, **options)
+            path = folder / key
+            if not path.exists():
+                new = folder / f"{key}.{os.getpid()}"
+                new.write_text(function(text, **options), "utf-8", newline="")
+                new.replace(path)
+            known[key] = path.read_bytes().decode()
         return known[key]
 
     def by_pieces(text, **options):
         return "\n\n\n".join(once(form, one, **options).strip("\n") for one in pieces(text)) + "\n"
 
+    def minified(text, **options):
+        if python_minifier.unparse is not unparse:  # somebody wants the tree that it prints
+            return minify(text, **options)
+        return once(minify, text, **options)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(black, "format_str", by_pieces)
-        patch.setattr(python_minifier, "minify", functools.partial(once, minify))
+        patch.setattr(python_minifier, "minify", minified)
         yield
 
 

@@ -195,7 +195,7 @@ def goes_through(chosen: Set, folder, data, **env) -> list[float]:
         "MAGNITUDE_PRUNING_ABOVE_NUMEL": "1000",
         **env,
     }
-    ran = run_script(composed(chosen, "metrics").packed, folder, **given)
+    ran = run_script(composed(chosen, "metrics").readable, folder, **given)
     assert ran.exit_code == 0, ran.stderr
     losses = [one["train_loss"] for one in ran.events if one["event"] == "step"]
     scores = [one["val_loss"] for one in ran.events if one["event"] == "eval"]

@@ -35,7 +35,12 @@ def main():
 
 
 main()
+print("""The rate falls over the last third of training, and the average of the weights is
+what ships. Each matrix is rounded column by column, so that later ones make up for the error of
+those before; an embedding takes eight bits, everything else six. Whoever reads this far may note
+that words like these are what is left to compress once names are letters and values are known.""")
 '''
+LAST = SCRIPT.count("\n") - 3
 
 
 def run(path, **env):
@@ -89,6 +94,14 @@ def test_bad_input_is_told_in_one_line(tree, refuses, name, content, told):
     assert [one.name for one in folder.iterdir()] == [name]
 
 
+def test_what_packing_would_lengthen_is_only_shrunk(tree, cli):
+    tree({"a.py": "some_long_name = 1\nprint(some_long_name, 'and so on')\n"})
+    result = cli("pack", "a.py")
+    assert result.stderr.startswith("a.py: instant would make ")
+    assert run("a_packed.py") == run("a.py")
+    assert cli("pack", "a.py").exit_code == 0  # ours to replace
+
+
 def test_a_huge_script_is_refused(tree, refuses, monkeypatch):
     monkeypatch.setattr(foreign, "LIMIT", 1000)
     tree({"a.py": "print(1)\n" * 200})
@@ -122,10 +135,10 @@ def test_names_that_the_script_does_not_read_are_refused(tree, refuses):
 
 
 def test_what_asks_for_names_is_told_and_the_rest_is_renamed(tree, cli):
-    tree({"a.py": f"{SCRIPT}\nprint(sorted(one for one in globals() if one[0] != '_'))\n"})
+    tree({"a.py": f"{SCRIPT}\nprint(sorted(one for one in globals() if len(one) > 6))\n"})
     result = cli("pack", "a.py")
     assert result.stderr == (
-        "a.py:29: globals() can ask for names: those within its reach are not renamed, "
+        f"a.py:{LAST + 5}: globals() can ask for names: those within its reach are not renamed, "
         "and nothing is inlined or dropped\n"
     )
     assert run("a_packed.py") == run("a.py")
@@ -140,7 +153,7 @@ def test_a_pass_that_stops_is_left_out_and_told(tree, cli, monkeypatch):
     tree({"a.py": SCRIPT})
     result = cli("pack", "a.py")
     assert result.exit_code == 0
-    assert result.stderr == "a.py:27: docstrings stopped (KeyError: 27): it is left out\n"
+    assert result.stderr == f"a.py:{LAST}: docstrings stopped (KeyError: {LAST}): it is left out\n"
     assert run("a_packed.py") == run("a.py")
 
 

@@ -1,6 +1,7 @@
 """Every recipe below recipes/: in form, as locked, and as recipes/README.md tells of it."""
 
 import contextlib
+import functools
 import json
 
 import pytest
@@ -49,9 +50,28 @@ def test_no_two_recipes_have_one_name():
     assert len(PATHS) == len([*(ROOT / "recipes").rglob("*.yaml")])
 
 
+# of the shortest, the longest and two kinds between; `make test-all` minifies all
+MINIFIED = {
+    "baseline",
+    "2026-03-22_11L_EMA_GPTQ-lite_warmdown3500_QAT015_1.1233",
+    "2026-04-09_SP8192_3LayerRecur_ParResid_QK525_LegalTTT",
+    "pr366",
+}
+
+
 def test_a_recipe_composes_to_what_is_locked(name):
+    composes_to_what_is_locked(name, *["minified"] * (name in MINIFIED))
+
+
+@pytest.mark.exhaustive
+def test_a_recipe_is_minified_to_what_is_locked(name):
+    composes_to_what_is_locked(name, "minified")
+
+
+def composes_to_what_is_locked(name, *kinds):
     build = pgolf_compose.compose(name, allow_noncompliant=True)
-    found, wanted = recipe_index.hashes(build), recipe_index.locked().get(name, {})
+    found = recipe_index.hashes(build, "readable", *kinds)
+    wanted = recipe_index.locked().get(name, {})
     if changed := [kind for kind in found if found[kind] != wanted.get(kind)]:
         told = f"{name}: {listed(changed)} script changed; if that is meant, run make recipes"
         pytest.fail(told, pytrace=False)
@@ -60,17 +80,34 @@ def test_a_recipe_composes_to_what_is_locked(name):
             pgolf_compose.compose(name)
 
 
-def test_it_composes_without_any_one_technique_or_says_who_needs_it(name, library):
+@functools.cache
+def recipes():
+    return [read_recipe(path) for path in PATHS.values()]
+
+
+@pytest.mark.parametrize("one", sorted({one for recipe in recipes() for one in recipe.techniques}))
+def test_the_recipe_with_most_techniques_composes_without_any_one(one, library):
+    having = [recipe for recipe in recipes() if one in recipe.techniques]
+    composes_without(max(having, key=lambda recipe: len(recipe.techniques)), one, library)
+
+
+@pytest.mark.exhaustive
+def test_every_recipe_composes_without_any_one_technique(name, library):
     recipe = read_recipe(PATHS[name])
     for one in recipe.techniques:
-        needed_by = [two for two in recipe.techniques if one in library.techniques[two].requires]
-        told = (
-            pytest.raises(ComposeError, match=rf"\b({'|'.join(needed_by)}) needs .*\b{one} ")
-            if needed_by
-            else contextlib.nullcontext()
-        )
-        with told:
-            checked(resolve(recipe, library, Changes(removed=[one])))
+        composes_without(recipe, one, library)
+
+
+def composes_without(recipe, one, library):
+    """Or it says who needs the technique."""
+    needed_by = [two for two in recipe.techniques if one in library.techniques[two].requires]
+    told = (
+        pytest.raises(ComposeError, match=rf"\b({'|'.join(needed_by)}) needs .*\b{one} ")
+        if needed_by
+        else contextlib.nullcontext()
+    )
+    with told:
+        checked(resolve(recipe, library, Changes(removed=[one])))
 
 
 def test_the_lock_holds_every_recipe_and_no_other():

@@ -1,7 +1,7 @@
-"""Passes make a script smaller and leave what it does alone. Each takes a tree and gives one back."""
+"""Passes make a script smaller and leave what it does alone: each takes a tree, gives one back."""
 
 import ast
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 
 from pgolf_compose.passes.branches import drop_dead_branches
 from pgolf_compose.passes.constants import (
@@ -14,14 +14,13 @@ from pgolf_compose.passes.constants import (
 from pgolf_compose.passes.defaults import drop_defaults
 from pgolf_compose.passes.docstrings import docstrings
 from pgolf_compose.passes.fold import fold
-from pgolf_compose.passes.freeze import KEPT, freeze
 from pgolf_compose.passes.inline import inline_functions, inline_locals
 from pgolf_compose.passes.names import rename
 from pgolf_compose.passes.printing import print_tree, tidy
 from pgolf_compose.passes.straighten import straighten
 from pgolf_compose.passes.unused import drop_unused
 
-__all__ = ["KEPT", "shrink", "shrink_names", "simplify"]
+__all__ = ["shrink_names", "simplify"]
 
 Pass = Callable[[ast.Module], ast.Module]
 
@@ -54,19 +53,8 @@ def simplify(tree: ast.Module) -> ast.Module:
     return tree
 
 
-def shrink(
-    code: str, values: Mapping[str, str] | None = None, keep: Collection[str] = KEPT
-) -> str:
-    """The script's text after every pass; frozen, if `values` of the environment are given."""
-    tree = ast.parse(code)
-    if values is not None:
-        tree = freeze(tree, values, keep)
-    # annotations tell of values, and imports only annotations need go with them
-    return shrink_names(drop_unused(docstrings(simplify(tree))))
-
-
-def shrink_names(tree: ast.Module) -> str:
-    """The tree as text, after the passes about names."""
-    for one in (docstrings, tidy, rename):
+def shrink_names(tree: ast.Module) -> tuple[ast.Module, str]:
+    """A tree after the passes about names, and its text."""
+    for one in (docstrings, drop_unused, tidy, rename):  # annotations told of values until here
         tree = one(tree)
-    return print_tree(tree)
+    return tree, print_tree(tree)

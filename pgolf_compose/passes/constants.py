@@ -3,8 +3,8 @@
 import ast
 
 from pgolf_compose.passes.kinds import FUNCTIONS, Kinds, is_bag
+from pgolf_compose.passes.tree import Literal, edit, fits, literal, node_of, parents_of, pure, walk
 from pgolf_compose.passes.variables import Binding, Scopes
-from pgolf_compose.passes.tree import edit, fits, literal, Literal, node_of, parents_of, pure, walk
 
 __all__ = [
     "dissolve_values",
@@ -63,8 +63,10 @@ def is_plain(node: ast.AST) -> bool:
 
 
 def repeats_well(value: Literal, reads: int) -> bool:
-    return reads < 2 or not isinstance(value.value, str | bytes | tuple) or (
-        len(repr(value.value)) <= REPEATED
+    return (
+        reads < 2
+        or not isinstance(value.value, str | bytes | tuple)
+        or (len(repr(value.value)) <= REPEATED)
     )
 
 
@@ -82,9 +84,7 @@ def propagate_names(tree: ast.Module) -> ast.Module:
             continue
         if repeats_well(value, len(binding.reads)):
             for node in binding.reads:
-                if not isinstance(parents[node], ast.Delete) and fits(
-                    value_node, node, parents
-                ):
+                if not isinstance(parents[node], ast.Delete) and fits(value_node, node, parents):
                     changes[node] = node_of(value.value, node)
     return edit(tree, changes)
 
@@ -267,7 +267,11 @@ def method_uses(
     node: ast.FunctionDef, own: ast.ClassDef, loads: list[ast.Attribute], kinds: Kinds
 ) -> list[ast.AST] | None:
     """Every use of a method, where no other object can be meant and nobody else calls it."""
-    if len(kinds.defined[node.name]) > 1 or node.name in kinds.attribute_stores or may_override(own, node.name):
+    if (
+        len(kinds.defined[node.name]) > 1
+        or node.name in kinds.attribute_stores
+        or may_override(own, node.name)
+    ):
         return None
     if any(getattr(base, "id", "") == own.name for c in kinds.classes.values() for base in c.bases):
         return None

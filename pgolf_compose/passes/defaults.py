@@ -21,11 +21,9 @@ def drop_defaults(tree: ast.Module) -> ast.Module:
     """The tree without keyword arguments at their defaults, of functions the script has not."""
     own = {node.name for node in walk(tree) if isinstance(node, ast.FunctionDef)}
     for node in walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr not in own:
-                node.keywords = [
-                    one for one in node.keywords if not is_default(node.func.attr, one)
-                ]
+        name = getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""
+        if name and name not in own:
+            node.keywords = [one for one in node.keywords if not is_default(name, one)]
     return tree
 
 

@@ -4,7 +4,7 @@ import ast
 import builtins
 import operator
 
-from pgolf_compose.passes.tree import literal, Literal, node_of, pure, truth, walk
+from pgolf_compose.passes.tree import Literal, literal, node_of, pure, truth, walk
 
 __all__ = ["fold"]
 
@@ -32,7 +32,21 @@ COMPARISONS = {
     ast.In: lambda a, b: a in b,
     ast.NotIn: lambda a, b: a not in b,
 }
-CALLS = {"abs", "bool", "divmod", "float", "int", "len", "max", "min", "str", "sum", "tuple", "any", "all"}
+CALLS = {
+    "abs",
+    "bool",
+    "divmod",
+    "float",
+    "int",
+    "len",
+    "max",
+    "min",
+    "str",
+    "sum",
+    "tuple",
+    "any",
+    "all",
+}
 METHODS = {"lower", "upper", "strip", "startswith", "endswith", "split", "removeprefix"}
 
 
@@ -44,13 +58,15 @@ def fold(tree: ast.Module) -> ast.Module:
         for name in (
             [node.id]
             if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
-            else [node.arg]
-            if isinstance(node, ast.arg)
-            else [node.name]
-            if isinstance(node, ast.FunctionDef | ast.ClassDef)
-            else [node.asname or node.name]
-            if isinstance(node, ast.alias)
-            else []
+            else (
+                [node.arg]
+                if isinstance(node, ast.arg)
+                else (
+                    [node.name]
+                    if isinstance(node, ast.FunctionDef | ast.ClassDef)
+                    else [node.asname or node.name] if isinstance(node, ast.alias) else []
+                )
+            )
         )
     }
     return ast.fix_missing_locations(Fold(CALLS - bound).visit(tree))
@@ -143,9 +159,10 @@ class Fold(ast.NodeTransformer):
             if decided == ends:
                 break
         # `a and True` is a's truth: the same only where a is a truth value itself
-        if len(values) > 1 and truth(values[-1]) is (not ends) and is_truth(values[-1]):
-            if all(says_truth(one) for one in values[:-1]):
-                values.pop()
+        *others, last = values
+        neutral = is_truth(last) and truth(last) is not ends
+        if others and neutral and all(map(says_truth, others)):
+            values = others
         if len(values) == 1:
             return values[0]
         node.values = values

@@ -5,21 +5,17 @@ import copy
 from collections.abc import Collection, Mapping
 
 from pgolf_compose.errors import ComposeError
-from pgolf_compose.passes.tree import edit, literal, node_of
+from pgolf_compose.passes.tree import edit, literal, node_of, words
 
-__all__ = ["KEPT", "freeze", "names_read"]
+__all__ = ["KEPT", "freeze", "names_read", "overridden"]
 
 # What belongs to a run or to a machine and not to a submission; torchrun sets the second line.
-KEPT = frozenset(
-    "SEED RUN_ID DATA_DIR DATA_PATH TOKENIZER_PATH ITERATIONS MAX_WALLCLOCK_SECONDS "
-    "RANK LOCAL_RANK WORLD_SIZE LOCAL_WORLD_SIZE GROUP_RANK MASTER_ADDR MASTER_PORT".split()
-)
+KEPT = words("""SEED RUN_ID DATA_DIR DATA_PATH TOKENIZER_PATH ITERATIONS MAX_WALLCLOCK_SECONDS
+    RANK LOCAL_RANK WORLD_SIZE LOCAL_WORLD_SIZE GROUP_RANK MASTER_ADDR MASTER_PORT""")
 TRUTHS = {"0": False, "1": True, "false": False, "true": True}
 
 
-def freeze(
-    tree: ast.Module, values: Mapping[str, str], keep: Collection[str] = KEPT
-) -> ast.Module:
+def freeze(tree: ast.Module, values: Mapping[str, str], keep: Collection[str] = KEPT) -> ast.Module:
     """The tree with each read of the environment replaced by its value in `values` or its default.
 
     Names in `keep` are still read, as are names that the script itself sets. Reads inside one-line
@@ -39,15 +35,16 @@ def freeze(
         if isinstance(node, ast.Call):
             if ours and isinstance(node.func, ast.Name) and node.func.id == "env":
                 changes[node] = declared_value(node, values, open_names)
-            elif is_get(node.func) and (name := literal(node.args[0] if node.args else None)):
-                if name.value not in open_names:
+            elif is_get(node.func):
+                name = literal(node.args[0] if node.args else None)
+                if name and name.value not in open_names:
                     changes[node] = value_read(node, name.value, values)
         elif isinstance(node, ast.Compare) and len(node.ops) == 1:
-            name = literal(node.left)
-            if name and is_environ(node.comparators[0]) and name.value not in open_names:
-                if isinstance(node.ops[0], ast.In | ast.NotIn):
-                    found = (name.value in values) == isinstance(node.ops[0], ast.In)
-                    changes[node] = node_of(found, node)
+            name, sign = literal(node.left), node.ops[0]
+            asked = isinstance(sign, ast.In | ast.NotIn) and is_environ(node.comparators[0])
+            if name and asked and name.value not in open_names:
+                found = (name.value in values) == isinstance(sign, ast.In)
+                changes[node] = node_of(found, node)
         elif (name := subscript_name(node)) and isinstance(node.ctx, ast.Load):
             if name.value in values and name.value not in open_names:
                 changes[node] = node_of(values[name.value], node)
@@ -74,6 +71,24 @@ def names_read(tree: ast.Module) -> list[str]:
         elif (name := subscript_name(node)) and isinstance(node.ctx, ast.Load):
             found.add(name.value)
     return sorted(name for name in found if isinstance(name, str))
+
+
+def overridden(
+    tree: ast.Module, environ: Mapping[str, str], keep: Collection[str] = KEPT
+) -> dict[str, str]:
+    """What the environment sets to something else than this script of ours holds, once frozen.
+
+    By the name that is set, the script's own value as text.
+    """
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "env":
+            names = node.args[0].value.split()
+            value, default = declared_value(node, environ, keep), node.args[1]
+            name = next((one for one in names if one in environ), None)
+            if name and not set(names) & set(keep) and literal(value) != literal(default):
+                found[name] = ast.unparse(default)
+    return found
 
 
 def is_environ(node: ast.AST) -> bool:
@@ -172,7 +187,7 @@ def beta_reduced(tree: ast.Module) -> ast.Module:
     changes = {}
     for node in ast.walk(tree):
         helper = isinstance(node, ast.Call) and helpers.get(getattr(node.func, "id", ""))
-        if not helper or node.keywords and any(one.arg is None for one in node.keywords):
+        if not helper or (node.keywords and any(one.arg is None for one in node.keywords)):
             continue
         names = [one.arg for one in (*helper.args.posonlyargs, *helper.args.args)]
         defaults = helper.args.defaults

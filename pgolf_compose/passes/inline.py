@@ -5,8 +5,17 @@ import copy
 
 from pgolf_compose.passes.constants import Function, own_functions
 from pgolf_compose.passes.kinds import Kinds
-from pgolf_compose.passes.variables import COMPREHENSIONS, CALLABLES, Binding, Scope, Scopes
-from pgolf_compose.passes.tree import children, edit, fill_blocks, fits, literal, parents_of, pure, walk
+from pgolf_compose.passes.tree import (
+    children,
+    edit,
+    fill_blocks,
+    fits,
+    literal,
+    parents_of,
+    pure,
+    walk,
+)
+from pgolf_compose.passes.variables import CALLABLES, COMPREHENSIONS, Binding, Scope, Scopes
 
 __all__ = ["inline_functions", "inline_locals"]
 
@@ -194,8 +203,10 @@ def sole_read(
     expression = read_first(after)
     if expression is None or binding.declared:
         return None
-    if any(isinstance(one, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom)
-           for one in walk(statement.value)):
+    if any(
+        isinstance(one, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom)
+        for one in walk(statement.value)
+    ):
         return None
     inside = set(walk(expression))
     reads = [one for one in binding.reads if one in inside]
@@ -303,17 +314,17 @@ def inline_functions(tree: ast.Module) -> ast.Module:
 
 
 def inline_some(tree: ast.Module) -> bool:
-    """One round: each function takes part in one move, since a move outdates what is known of it."""
+    """One round, in which each function moves or takes in once: then what is known is old."""
     kinds = Kinds(tree)
     touched: set[ast.AST] = set()
     for function in own_functions(kinds):
         if len(function.calls) != 1 or function.node in touched:
             continue
         around = {function.node, *ancestors(function.calls[0], kinds.parents)} - {tree}
-        if touched.isdisjoint(around) and can_go(function, kinds):
-            if as_expression(function, kinds) or as_statements(function, kinds):
-                remove(function.node, kinds)
-                touched |= {one for one in around if isinstance(one, CALLABLES)}
+        free = touched.isdisjoint(around) and can_go(function, kinds)
+        if free and (as_expression(function, kinds) or as_statements(function, kinds)):
+            remove(function.node, kinds)
+            touched |= {one for one in around if isinstance(one, CALLABLES)}
     fill_blocks(tree)
     return bool(touched)
 
@@ -366,9 +377,8 @@ def as_expression(function: Function, kinds: Kinds) -> bool:
     """A function that only returns an expression: that expression instead of the call."""
     body, call = body_of(function.node), function.calls[0]
     pairs = arguments_of(function)
-    if len(body) != 1 or not isinstance(body[0], ast.Return) or not body[0].value or not pairs:
-        if pairs != [] or len(body) != 1 or not isinstance(body[0], ast.Return):
-            return False
+    if pairs is None or len(body) != 1 or not isinstance(body[0], ast.Return):
+        return False
     inner = kinds.scopes.of_scope[function.node]
     value = body[0].value
     if value is None or not names_mean_the_same(function, value, kinds):
@@ -434,9 +444,7 @@ def names_mean_the_same(function: Function, value: ast.AST, kinds: Kinds) -> boo
     for one in walk(value):
         if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load):
             binding = kinds.scopes.of.get(one)
-            if binding is not None and (
-                binding.scope is inner or binding.scope.node in inside
-            ):
+            if binding is not None and (binding.scope is inner or binding.scope.node in inside):
                 continue
             if outer.find(one.id) is not binding:
                 return False
@@ -445,24 +453,20 @@ def names_mean_the_same(function: Function, value: ast.AST, kinds: Kinds) -> boo
 
 def capture_conflict(function: Function, value, reads: dict, kinds: Kinds) -> bool:
     """Whether a name in an argument would be captured by a lambda or comprehension of the body."""
-    given = {
-        one.id for arg in reads.values() for one in walk(arg) if isinstance(one, ast.Name)
-    }
-    for one in walk(value):
-        if isinstance(one, (*COMPREHENSIONS, ast.Lambda)):
-            if given & set(kinds.scopes.of_scope[one].bindings):
-                return True
-    return False
+    given = {one.id for arg in reads.values() for one in walk(arg) if isinstance(one, ast.Name)}
+    return any(
+        isinstance(one, (*COMPREHENSIONS, ast.Lambda))
+        and given & set(kinds.scopes.of_scope[one].bindings)
+        for one in walk(value)
+    )
 
 
 def as_statements(function: Function, kinds: Kinds) -> bool:
-    """The body before the statement that calls it, where the call is all that it evaluates first."""
+    """The body before the statement that calls it, where that starts with nothing but the call."""
     call = function.calls[0]
     statement = kinds.parents[call]
-    shape = (
-        isinstance(statement, ast.Expr | ast.Return)
-        or isinstance(statement, ast.Assign)
-        and statement.value is call
+    shape = isinstance(statement, ast.Expr | ast.Return) or (
+        isinstance(statement, ast.Assign) and statement.value is call
     )
     body = body_of(function.node)
     pairs = arguments_of(function)
@@ -481,7 +485,8 @@ def as_statements(function: Function, kinds: Kinds) -> bool:
     nested = [
         one
         for one in walk(function.node)
-        if isinstance(one, (*CALLABLES, ast.ClassDef, ast.GeneratorExp)) and one is not function.node
+        if isinstance(one, (*CALLABLES, ast.ClassDef, ast.GeneratorExp))
+        and one is not function.node
     ]
     if nested and in_loop(call, kinds.parents):
         return False

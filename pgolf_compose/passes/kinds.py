@@ -1,10 +1,10 @@
-"""Which expressions are instances of a class that the script itself defines, as far as its text tells."""
+"""Which expressions are objects of a class that the script defines, as far as its text tells."""
 
 import ast
 from functools import cached_property
 
-from pgolf_compose.passes.variables import Binding, Scopes
 from pgolf_compose.passes.tree import children, walk
+from pgolf_compose.passes.variables import Binding, Scopes
 
 __all__ = ["Kinds"]
 
@@ -50,9 +50,9 @@ class Kinds:
         for node in self.nodes:
             if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
                 above, value = self.parents[node], None
-                if isinstance(above, ast.Assign) and node in above.targets:
-                    value = above.value
-                elif isinstance(above, ast.AnnAssign):
+                if (isinstance(above, ast.Assign) and node in above.targets) or isinstance(
+                    above, ast.AnnAssign
+                ):
                     value = above.value
                 found.setdefault(node.attr, []).append((node, value))
         return found
@@ -96,9 +96,10 @@ class Kinds:
             return self.of(above.value)
         if isinstance(above, ast.AnnAssign):
             return self.of(above.value)
-        if isinstance(above, ast.Tuple) and isinstance(up := self.parents[above], ast.Assign):
-            if isinstance(up.value, ast.Tuple) and len(up.value.elts) == len(above.elts):
-                return self.of(up.value.elts[above.elts.index(node)])
+        if isinstance(above, ast.Tuple) and isinstance(self.parents[above], ast.Assign):
+            value = self.parents[above].value
+            if isinstance(value, ast.Tuple) and len(value.elts) == len(above.elts):
+                return self.of(value.elts[above.elts.index(node)])
         return None
 
     def of_parameter(self, binding: Binding, node: ast.arg) -> ast.ClassDef | None:
@@ -113,7 +114,9 @@ class Kinds:
         first = (*arguments.posonlyargs, *arguments.args)[:1]
         own = self.class_of_method(function) if isinstance(function, FUNCTIONS) else None
         if own and first == (node,):
-            static = any(getattr(one, "id", "") == "staticmethod" for one in function.decorator_list)
+            static = any(
+                getattr(one, "id", "") == "staticmethod" for one in function.decorator_list
+            )
             return None if static else own
         return self.by_name.get(node.arg)
 
@@ -137,7 +140,9 @@ class Kinds:
                     if isinstance(value, ast.Name):
                         made = bags.get(value.id)
                 found.setdefault(binding.name, set()).add(made)
-        return {n: kinds.pop() for n, kinds in found.items() if len(kinds) == 1 and None not in kinds}
+        return {
+            n: kinds.pop() for n, kinds in found.items() if len(kinds) == 1 and None not in kinds
+        }
 
     def of_attribute(self, attribute: str) -> ast.ClassDef | None:
         if attribute not in self.known_attributes:

@@ -5,11 +5,9 @@ import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from pgolf_compose.passes.tree import words
+
 __all__ = ["BUILTINS", "Binding", "Place", "Scope", "Scopes", "words"]
-
-
-def words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
 
 
 # those of every Python that is supported: no pass may depend on the one it runs on

@@ -1,9 +1,9 @@
-"""Straight lines for what runs in a straight line: loops of one turn, containers built piecemeal."""
+"""Straight lines for what runs in one: loops of a single turn, containers built piecemeal."""
 
 import ast
 
-from pgolf_compose.passes.variables import CALLABLES, Scopes
 from pgolf_compose.passes.tree import children, edit, literal, node_of, pure, walk
+from pgolf_compose.passes.variables import CALLABLES, Scopes
 
 __all__ = ["straighten"]
 

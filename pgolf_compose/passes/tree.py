@@ -3,7 +3,25 @@
 import ast
 from collections.abc import Mapping
 
-__all__ = ["Literal", "children", "edit", "fits", "literal", "node_of", "parents_of", "pure", "truth", "walk"]
+__all__ = [
+    "HARMLESS",
+    "Literal",
+    "children",
+    "edit",
+    "fits",
+    "literal",
+    "node_of",
+    "parents_of",
+    "pure",
+    "truth",
+    "walk",
+    "words",
+]
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
 
 class Literal:
     """A value that stands in the text: None, a truth value, number, text or tuple of these."""
@@ -57,18 +75,17 @@ def truth(node: ast.expr) -> bool | None:
 
 
 # Builtins without effects; `range`, `len` and their like fail only on what fails anyway.
-HARMLESS = frozenset(
-    "abs all any bool dict divmod enumerate float frozenset getattr hasattr id int isinstance "
-    "issubclass len list max min range repr reversed round set slice sorted str sum tuple type "
-    "zip".split()
+HARMLESS = words(
+    """abs all any bool dict divmod enumerate float frozenset getattr hasattr id int isinstance
+    issubclass len list max min range repr reversed round set slice sorted str sum tuple type zip"""
 )
 
 
 # methods that change nothing, of whatever has methods of these names; `to` would move a module
-HARMLESS_METHODS = frozenset(
-    "abs amax amin chunk clone detach dim element_size endswith flatten item items join keys mean "
-    "norm numel reshape size split square startswith std strip sum transpose unbind unsqueeze "
-    "values view view_as".split()
+HARMLESS_METHODS = words(
+    """abs amax amin chunk clone detach dim element_size endswith flatten item items join keys mean
+    norm numel reshape size split square startswith std strip sum transpose unbind unsqueeze
+    values view view_as"""
 )
 
 
@@ -79,9 +96,7 @@ def pure(node: ast.AST, harmless: frozenset[str] = HARMLESS) -> bool:
             name, method = getattr(one.func, "id", ""), getattr(one.func, "attr", "")
             if name not in harmless and method not in HARMLESS_METHODS:
                 return False
-        elif isinstance(
-            one, ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr | ast.Starred
-        ):
+        elif isinstance(one, ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr | ast.Starred):
             return False
     return True
 
@@ -96,8 +111,7 @@ def fits(value: ast.AST, place: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> 
         place = parents[place]
     return not inside or not any(
         isinstance(one, ast.JoinedStr | ast.Lambda)
-        or isinstance(one, ast.Constant)
-        and isinstance(one.value, str | bytes)
+        or (isinstance(one, ast.Constant) and isinstance(one.value, str | bytes))
         for one in walk(value)
     )
 

@@ -4,7 +4,7 @@ import ast
 
 from pgolf_compose.passes.constants import may_override, sets_by_name
 from pgolf_compose.passes.kinds import FUNCTIONS, Kinds
-from pgolf_compose.passes.tree import edit, HARMLESS, literal, pure, walk
+from pgolf_compose.passes.tree import HARMLESS, edit, literal, pure, walk
 
 __all__ = ["drop_unused"]
 

@@ -14,7 +14,7 @@ COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 @dataclass(eq=False)
 class Binding:
-    """A variable: the nodes that read it and those that bind it (names, arguments, imports, ...)."""
+    """A variable: the nodes that read it, and those that bind it (names, arguments, imports)."""
 
     name: str
     scope: "Scope"

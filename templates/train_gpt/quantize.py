@@ -159,6 +159,8 @@ def encode(model: GPT, stored: dict) -> tuple[bytes, bytes]:
     torch.save(pack(stored, model.state_dict()), buffer)
     raw, data = buffer.getvalue(), compress(buffer.getvalue())
     # @endpart
+    # @scope data, the artifact's bytes: rewrite it
+    # @slot artifact.encoded
     return raw, data
 
 
@@ -167,8 +169,11 @@ def write_artifact(h: Hyperparameters, model: GPT) -> Path:
     path = Path(f"final_model.{QUANTIZER}.ptz")
     if h.rank == 0:  # before anything that could fail: the training is paid for
         torch.save(model.state_dict(), "final_model.pt")
+    # @scope h, model; assign stored, as quantize returns it, raw and data, as encode does
+    # @part artifact.quantize
     stored = quantize(h, model)
     raw, data = encode(model, stored)
+    # @endpart
     code = len(Path(__file__).read_bytes())
     if h.rank == 0:
         path.write_bytes(data)
@@ -195,6 +200,8 @@ def write_artifact(h: Hyperparameters, model: GPT) -> Path:
 def read_artifact(h: Hyperparameters, model: GPT, path: Path) -> None:
     """Put the weights that the file holds into the model: what is scored is what is shipped."""
     data = path.read_bytes()
+    # @scope path, data, the file's bytes: check it, undo artifact.encoded
+    # @slot artifact.reading
     # @scope data, the file's bytes; assign stored, what artifact.encode was given
     # @part artifact.decode
     stored = unpack(torch.load(io.BytesIO(decompress(data)), "cpu", weights_only=True))

@@ -1,0 +1,81 @@
+"""Bytes of the small file by technique and section: they add up, and they follow the code."""
+
+import json
+
+import pytest
+
+import pgolf_compose
+from pgolf_compose.account import LOADER, account, marginal, sections, shares, side_by_side
+
+
+@pytest.fixture(scope="module")
+def build():
+    return pgolf_compose.compose("baseline", added=["xsa", "ema", "star_relu"])
+
+
+@pytest.fixture(scope="module")
+def rows(build):
+    return account(build)
+
+
+def test_both_tables_add_up_to_the_files(build, rows):
+    for table in rows:
+        assert sum(row.readable for row in table) == len(build.readable)
+        assert sum(row.minified for row in table) == len(build.minified.encode())
+        assert sum(row.packed for row in table) == len(build.packed)
+
+
+def test_every_technique_has_a_share_and_the_host_the_largest(build, rows):
+    found = {row.name: row for row in rows[0]}
+    assert found.keys() == {"host", "recipe", "xsa", "ema", "star_relu", LOADER}
+    assert rows[0][0].name == "host"
+    for name in ("xsa", "ema", "star_relu"):
+        assert 0 < found[name].packed < found[name].minified < found[name].readable
+    assert found[LOADER].packed == len(build.pack("")) and found[LOADER].minified == 0
+
+
+def test_sections_are_the_banners_of_the_script(build, rows):
+    names = [row.name for row in rows[1]]
+    assert names[:3] == ["(head)", "Hyperparameters", "Log"] and names[-1] == LOADER
+    assert sections(["a", "# ----", "# Model", "# ----", "b"]) == ["(head)", *["Model"] * 4]
+
+
+def test_shares_add_up():
+    assert shares({"a": 1.0, "b": 1.0, "c": 1.0, "d": 0.0}, 10) == {"a": 3, "b": 4, "c": 3, "d": 0}
+
+
+def test_what_a_technique_takes_is_measured_without_it(build):
+    def without(name):
+        added = [one for one in ("xsa", "ema", "star_relu") if one != name]
+        return pgolf_compose.compose("baseline", added=added)
+
+    assert marginal(build, "ema", without) == len(build.packed) - len(without("ema").packed) > 0
+
+
+def test_what_another_needs_cannot_be_left_out():
+    build = pgolf_compose.compose("baseline", added=["sliding_window_eval", "score_first_ttt"])
+    assert marginal(build, "sliding_window_eval", None) == "score_first_ttt needs it"
+
+
+def test_two_builds_side_by_side(build, baseline, rows):
+    found = {name: (one, other) for name, one, other in side_by_side(baseline, build)}
+    assert found["ema"] == (0, next(row.packed for row in rows[0] if row.name == "ema"))
+    assert sum(other for _, other in found.values()) == len(build.packed)
+
+
+def test_the_command_shows_all_of_it(cli, baseline):
+    lines = cli("show", "baseline", "--bytes").stdout.splitlines()
+    assert lines[0].split() == ["technique", "readable", "minified", "packed"]
+    [total] = {line.split()[-1] for line in lines if line.startswith("all ")}
+    assert total == f"{len(baseline.packed):,}"
+    assert lines[-1].startswith("model: not predicted: ")
+    args = ("show", "baseline", "--with", "ema", "--bytes", "--marginal", "--json")
+    found = json.loads(cli(*args).stdout)
+    marginals = {row["name"]: row["marginal"] for row in found["techniques"]}
+    assert marginals["ema"] == found["file"] - len(baseline.packed) and marginals["host"] is None
+
+
+def test_forms_that_do_not_go_together_are_refused(cli):
+    assert cli("show", "baseline", "--marginal").exit_code == 2
+    assert cli("show", "baseline", "--bytes", "--lines").exit_code == 2
+    assert cli("show", "ema", "--bytes").exit_code == 2
