@@ -91,5 +91,5 @@ data = data[:-4]
 # @fill artifact.unpacked
 words, tensors = stored.pop("").numpy(), coded(stored)
 q = torch.from_numpy(decode_integers(tensors.values(), words)).to(torch.int8).flatten()
-for name, part in zip(tensors, q.split([t.numel() for t in tensors.values()]), strict=True):
+for name, part in zip(tensors, q.split([t.numel() for t in tensors.values()])):
     stored[name] = part.view(tensors[name].shape), stored[name][1]
