@@ -203,7 +203,7 @@ def read(text: str) -> Coded | None:
         return None
     literal = head[begin.end() :]
     told = re.match(
-        r"(\d{1,8})\n[^$]*?'_'\*(\d{1,7}):[^$]*?c<(128|256)[^$]*?int\((\w+)\*[^$]*?//(\w+)\n",
+        r"(\d{1,8})\n[^$]*?'_'\*(\d{1,7}):[^$]*?c<(128|256)[^$]*?int\((\w+)\*[^$]*?//(\w+) for",
         rest,
     )
     if not told:
