@@ -163,6 +163,10 @@ def report(build, files: list[Path], readable: bool) -> list[tuple[str, str]]:
         least, most = (f"{size / 1e6:.2f}" for size in found.artifact)
         limit = f" of {found.limit / 1e6:.2f} MB allowed" if found.limit else " MB"
         rows.append(("artifact", f"about {least} to {most}{limit}, going by public runs"))
+    if build.packer.slow:
+        seconds = build.packer.slow * len(build.minified)
+        each = f"{seconds:.0f} s more at each start, by {1000 * build.packer.slow} ms a byte"
+        rows.append(("starts", f"about {each}"))
     if found.why:
         rows.append(("artifact" if found.parameters else "parameters", found.why))
     rows.append(("rules", found.verdict))
@@ -705,8 +709,9 @@ def run_for_real(build, data_dir: Path | None, processes: int, force: bool) -> N
     write_files(files, force)
     env = {"DATA_DIR": str(data_dir.resolve())}
     script = folder.resolve() / "train_gpt.py"
+    twin = build.script.origins, build.small_lines
     with progress_display() as show_line:
-        for line in follow(script, folder, env, processes):
+        for line in follow(script, folder, env, processes, *twin):
             show_line(line)
     rows = [(str(path), f"{path.stat().st_size:,} bytes") for path in files]
     rows += [
