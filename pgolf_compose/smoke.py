@@ -154,9 +154,11 @@ def stages(
                 yield Stage("as it is", f"{listed(frozen)}: the script does not read them", 0.0)
             if failure or event["end"]:
                 found = failed(script, folder, failure, event["end"], seen)
-                if frozen and parameters > LARGE:
-                    too_large = f"frozen at {parameters:,} parameters, too large for a CPU"
-                    found = replace(found, message=f"{too_large}; {found.message}")
+                if frozen and found.message.startswith("too large"):
+                    found = replace(found, message=f"frozen: {found.message}")
+                elif frozen and parameters > LARGE:
+                    large = f"frozen: {parameters:,} parameters are too large for a CPU smoke run"
+                    found = replace(found, message=f"{large}; {found.message}")
                 yield found
             elif missing := [one for one in STAGES if one not in (*seen, "quantise")]:
                 yield Failure(missing[0], "the script ended without it")

@@ -110,17 +110,18 @@ def start(asked: dict, folder: Path, env: Mapping[str, str]) -> subprocess.Popen
 
 
 def is_packed(text: str) -> bool:
-    """Whether a script's text unpacks another, going by what it lacks."""
-    return "exec" in text and not re.search(r"^(import|from) +torch\b", text, re.MULTILINE)
+    """Whether a script's text unpacks another: it executes something and has no torch itself."""
+    return "exec" in text and not re.search(r"\btorch\b", text)
 
 
 def unpacked(script: Path, folder: Path) -> str:
-    """The text that a packed script would execute: it runs up to there, without stand-ins."""
+    """The text that a packed script would execute: it runs up to there, and has no torch."""
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("unpacked-*.py"):
         old.unlink()
-    process = start({"script": str(script.resolve()), "peek": True}, folder, os.environ)
+    asked = {"script": str(script.resolve()), "memory": half_of_memory(), "peek": True}
+    process = start(asked, folder, os.environ)
     until = time.monotonic() + 60
     try:
         while process.poll() is None and time.monotonic() < until:

@@ -1,6 +1,8 @@
 """Stand-ins compute what they stand in for; any script runs under them, and tells its stages."""
 
+import base64
 import json
+import lzma
 import re
 import types
 from pathlib import Path
@@ -424,3 +426,24 @@ def test_cuda_is_another_name_of_the_cpu(tmp_path):
 def test_the_environment_is_one_process_of_torchrun(tmp_path):
     env = small_environment(tmp_path, 512)
     assert env["WORLD_SIZE"] == "1" and env["TOKENIZER_PATH"].endswith("fineweb_512_bpe.model")
+
+
+def test_a_frozen_script_is_told_to_be_too_large(forked, cli):
+    frozen = {"VOCAB_SIZE": 512, "MODEL_DIM": 2048, "TRAIN_BATCH_TOKENS": 61440}
+    source = re.sub(
+        r'os.environ.get\("([A-Z_]+)", ([\d.]+)\)',
+        lambda found: str(frozen.get(found[1], found[2])),
+        (GENERATIONS / "march.py").read_text(),
+    )
+    packed = base64.b85encode(lzma.compress(source.encode()))
+    Path("it.py").write_text(
+        f"import base64,lzma\nexec(lzma.decompress(base64.b85decode({packed})))"
+    )
+    result = cli("run", "it.py", "--smoke")
+    assert result.exit_code == 1, result.output
+    assert "it.py: FAILED in forward: frozen: too large for a CPU smoke run: 26,214,400 para" in (
+        result.stderr
+    )
+    found = stages(result.stdout)
+    assert re.match(rf"[\d,]+, unpacked {len(source):,}", found["code bytes"])
+    assert found["as it is"].startswith("MODEL_DIM, TRAIN_SEQ_LEN, TRAIN_BATCH_TOKENS and ")

@@ -47,7 +47,7 @@ def limit(memory: int, file_size: int = 8 << 30) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-class Unpacked(Exception):
+class Unpacked(BaseException):
     """What a script unpacked is there to read."""
 
 
@@ -64,7 +64,7 @@ def executing(folder: Path, peek: bool = False) -> None:
             text = source if isinstance(source, str) else source.decode("utf-8")
             filename = str(folder / f"unpacked-{next(number)}.py")
             Path(filename).write_text(text, encoding="utf-8")
-            if peek and "import torch" in text:
+            if peek and "torch" in text:
                 raise Unpacked
             linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
             source = compile(source, filename, "exec", dont_inherit=True)
@@ -87,13 +87,14 @@ def own_line(error: BaseException) -> tuple[int | None, str, str]:
 
 def main(asked: dict) -> int:
     """Run `asked["script"]`; the record goes to `asked["events"]`, line by line."""
+    limit(asked["memory"])
     script = Path(asked["script"])
     if asked.get("peek"):
+        sys.modules["torch"] = None  # nothing is to be trained
         executing(Path.cwd(), peek=True)
-        with contextlib.suppress(Unpacked):
+        with contextlib.suppress(BaseException):
             runpy.run_path(str(script), run_name="__main__")
         return 0
-    limit(asked["memory"])
     from pgolf_compose.standins.recorder import Recorder, TooLarge
 
     recorder, leave = Recorder(asked), os._exit
