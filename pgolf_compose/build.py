@@ -58,6 +58,10 @@ class Build:
     def minified(self) -> str:
         return self.shrunk[1]
 
+    def packed_at(self, values: Mapping[str, str]) -> bytes:
+        """The small file frozen at other values, by their environment's names."""
+        return self.pack(shrink_names(self.simplified(values))[1])
+
     @cached_property
     def packed(self) -> bytes:
         """The exact bytes of the file that counts."""
@@ -126,7 +130,8 @@ def compose(
     if not allow_noncompliant:
         check_legal(composition)
     script = render(composition)
-    return Build(library, composition, script, packer, kept_names(script, keep))
+    names = kept_names(script, keep) | measuring_names(composition)
+    return Build(library, composition, script, packer, names)
 
 
 def kept_names(script: Script, keep: Sequence[str]) -> frozenset[str]:
@@ -136,3 +141,14 @@ def kept_names(script: Script, keep: Sequence[str]) -> frozenset[str]:
         if name not in known:
             raise ComposeError(f"{name} is not read by this script.{did_you_mean(name, known)}")
     return KEPT | set(keep)
+
+
+def measuring_names(composition: Composition) -> set[str]:
+    """What the environment tells techniques that observe a run: where to write, for one."""
+    return {
+        name
+        for one in composition.techniques
+        if one.measuring
+        for setting in one.hyperparameters
+        for name in one.env(setting).split()
+    }

@@ -80,6 +80,9 @@ allow_option = click.option(
     is_flag=True,
     help="Compose what breaks a rule of its track, and say so.",
 )
+keep_option = click.option(
+    "--keep", multiple=True, metavar="NAME", help="The small file still reads it."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -103,7 +106,7 @@ def table(rows: list[tuple[str, ...]], indent: str = "") -> None:
 @click.option("--stdout", is_flag=True, help="Print the script, write nothing.")
 @click.option("--check", is_flag=True, help="Compose and report, write nothing.")
 @click.option("--pack", metavar="PACKER", default="instant", help="smallest: starts slower.")
-@click.option("--keep", multiple=True, metavar="NAME", help="The small file still reads it.")
+@keep_option
 @click.option("--force", is_flag=True, help="Replace files that were not written here.")
 @allow_option
 @recipe_options
@@ -590,6 +593,7 @@ def data(variant, folder, vocab_size, as_json) -> None:
     help="Of a smoke run of FILE.py.",
 )
 @path_option("--data-dir", help="Holds datasets/ and tokenizers/.")
+@keep_option
 @click.option("--processes", default="1", show_default=True, type=click.Choice(list("1248")))
 @click.option("--force", is_flag=True, help="Replace files that were not written here.")
 @allow_option
@@ -643,7 +647,13 @@ def run_for_real(build, data_dir: Path | None, processes: int, force: bool) -> N
     """Train and score at full length in out/<name>, with progress for a terminal or a pipe."""
     from pgolf_compose.files import write_files
     from pgolf_compose.launch import follow
+    from pgolf_compose.passes.freeze import overridden
 
+    for name, value in overridden(build.script.tree, os.environ, build.keep).items():
+        raise ComposeError(
+            f"{name}={os.environ[name]} is set, but the small file is frozen at {value}: "
+            f"--set {name}={os.environ[name]} composes it so, --keep {name} leaves it open"
+        )
     folder = Path("out", build.name)
     data_dir = data_dir or Path(os.environ.get("DATA_DIR", "data"))
     if not data_dir.is_dir() and "DATA_PATH" not in os.environ:
@@ -738,6 +748,27 @@ def told_comparison(one) -> str:
         return f"{told}, all the same"
     most = "" if one.largest is None else f", {one.largest:.3g} apart at most"
     return f"{told}, {one.different:,} differ{most}"
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@path_option("-o", "--output", help="The file to write; printed if left out.")
+@click.option("--force", is_flag=True, help="Replace a file that was not written here.")
+def unpack(file, output, force) -> None:
+    """Print the text inside a packed script, ours or another's, without running it."""
+    from pgolf_compose.files import write_files
+    from pgolf_compose.unpack import unpack
+
+    found = unpack(file.read_bytes(), file)
+    data = found.source.encode("utf-8", "surrogatepass")
+    if output:
+        write_files({output: data}, force)
+        size = f"{len(data):,} bytes from {file.stat().st_size:,}"
+        click.echo(f"{output}  {size}, out of {' and '.join(found.layers)}")
+    else:
+        click.echo(data, nl=not data.endswith(b"\n"))
+    if found.doubt:
+        click.echo(f"{file}: the text inside {found.doubt}, to this Python", err=True)
 
 
 @main.command()

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pgolf_compose.alike import differ_only_in_constants
 from pgolf_compose.build import Build
 from pgolf_compose.environment import (
     DECISIVE,
@@ -67,11 +68,11 @@ def smoke(build: Build, folder: Path) -> Iterator[Stage]:
     """Every stage of the readable script, then whether the small file computes the same."""
     watched = Stopwatch()
     readable, small = folder / "train_gpt_human.py", folder / "train_gpt.py"
-    write_files({readable: build.readable, small: build.packed})
+    env = small_environment(small_data(folder, cache(), VOCABULARY), VOCABULARY, smoke_sizes(build))
+    write_files({readable: build.readable, small: build.packed_at(env)})
     yield watched.stage(
         "compose", f"{len(build.readable)} bytes readable, {len(build.packed)} small"
     )
-    env = small_environment(small_data(folder, cache(), VOCABULARY), VOCABULARY, smoke_sizes(build))
     yield watched.stage("data", f"{VOCABULARY} pieces, {cache() / f'tiny-{VOCABULARY}'}")
     for one in stages(readable, folder, env):
         if isinstance(one, Failure):
@@ -81,6 +82,8 @@ def smoke(build: Build, folder: Path) -> Iterator[Stage]:
     watched = Stopwatch()
     compare_small_file(small, folder, env, wanted)
     yield watched.stage("small file", f"the same {len(wanted)} losses, scores and sizes")
+    told = differ_only_in_constants(build.simplified(), build.simplified(env))
+    yield watched.stage("shipped", told or "the file that counts differs from it in constants only")
 
 
 def smoke_sizes(*builds: Build) -> dict[str, str]:

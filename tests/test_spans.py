@@ -63,7 +63,7 @@ def test_every_character_of_a_script_is_somebody_s(baseline):
     # a string or a number is on the line it came from, whatever else has been renamed
     lines = baseline.script.lines
     for start, end, line in found:
-        for word in ("GPT", "torch", "final_model", "TRAIN_SEQ_LEN", "65536"):
+        for word in ("GPT", "torch", "final_model", "fineweb"):
             if word in text[start:end]:
                 assert any(word in one for one in lines[line - 1 : line + 12]), text[start:end]
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.passes.tree import edit, literal, node_of, words
 
-__all__ = ["KEPT", "freeze", "names_read"]
+__all__ = ["KEPT", "freeze", "names_read", "overridden"]
 
 # What belongs to a run or to a machine and not to a submission; torchrun sets the second line.
 KEPT = words("""SEED RUN_ID DATA_DIR DATA_PATH TOKENIZER_PATH ITERATIONS MAX_WALLCLOCK_SECONDS
@@ -71,6 +71,24 @@ def names_read(tree: ast.Module) -> list[str]:
         elif (name := subscript_name(node)) and isinstance(node.ctx, ast.Load):
             found.add(name.value)
     return sorted(name for name in found if isinstance(name, str))
+
+
+def overridden(
+    tree: ast.Module, environ: Mapping[str, str], keep: Collection[str] = KEPT
+) -> dict[str, str]:
+    """What the environment sets to something else than this script of ours holds, once frozen.
+
+    By the name that is set, the script's own value as text.
+    """
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "env":
+            names = node.args[0].value.split()
+            value, default = declared_value(node, environ, keep), node.args[1]
+            name = next((one for one in names if one in environ), None)
+            if name and not set(names) & set(keep) and literal(value) != literal(default):
+                found[name] = ast.unparse(default)
+    return found
 
 
 def is_environ(node: ast.AST) -> bool:

@@ -20,8 +20,9 @@ def learnt_tables(tensors, q: np.ndarray):
         period = t.shape[-1] // math.gcd(t.shape[-1], LANES)  # rows until the columns recur
         sizes = np.full((period, LANES), 2048)  # sums, times 256; as if four of 2 had been seen
         for step in range(t.numel() // LANES):
-            if not row & row - 1 & 1023:  # after 1, 2, 4 ... rows, and likewise after each 1024th
-                f = counts * (2**24 - 256) // counts.sum(1, keepdims=True) + 1
+            if not step & step - 1 & 255:  # after 1, 2, 4 ... steps, and again from each 256th on
+                f = 4 * counts + np.roll(counts, 1, 0) + np.roll(counts, -1, 0)  # of alike sizes
+                f = f * (2**24 - 256) // f.sum(1, keepdims=True) + 1
                 f[:, 128] += 2**24 - f.sum(1)
                 edges = np.append(0, f.cumsum())
             size = sizes[step % period]

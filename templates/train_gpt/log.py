@@ -12,13 +12,17 @@ def log(h: Hyperparameters, message: str, console: bool = True) -> None:
         print(message, file=file)
 
 
+VALUES = "environment"  # where they come from; the small file says "frozen"
+
+
 def log_run(h: Hyperparameters) -> None:
     """What is about to run: this file, the versions under it, every value."""
     if h.rank == 0:
         h.log_path.parent.mkdir(parents=True, exist_ok=True)
     log(h, Path(__file__).read_text(encoding="utf-8"), console=False)
     log(h, "=" * 100, console=False)
-    log(h, f"python:{sys.version.split()[0]} torch:{torch.__version__} device:{h.device}")
+    versions = f"python:{sys.version.split()[0]} torch:{torch.__version__}"
+    log(h, f"{versions} device:{h.device} values:{VALUES}")
     for name, value in type(h).__dict__.items():
         if not name.startswith("_"):
             log(h, f"{name}:{value}", console=False)

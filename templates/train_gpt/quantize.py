@@ -10,7 +10,10 @@ QUANTIZER = "int8"
 
 def as_stored(scale: Tensor) -> Tensor:
     """Steps as float16 will hold them, none of them zero."""
+    # @scope scale, float32; return it as float16 numbers above zero, in float32
+    # @part quantize.stored_scale
     return scale.to(torch.float16).clamp_min(2**-24).float()
+    # @endpart
 
 
 def percentile_clip(h: Hyperparameters, w: Tensor, top: int) -> tuple[Tensor, Tensor]:
