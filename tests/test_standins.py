@@ -187,6 +187,7 @@ def test_two_scripts_are_compared_by_what_they_compute(forked, cli):
 def test_the_vocabulary_is_read_off_the_script():
     assert vocabulary("import os\nn = os.environ.get('VOCAB_SIZE', 8192)") == 1024
     assert vocabulary("class H:\n    vocab_size = 4096") == 4096
+    assert vocabulary("class H:\n    vocab_size: int = int(4096)") == 4096
     assert vocabulary("path = './data/datasets/fineweb10B_sp8192'") == 8192
     assert vocabulary("not Python") == 1024
 
@@ -445,5 +446,5 @@ def test_a_frozen_script_is_told_to_be_too_large(forked, cli):
         result.stderr
     )
     found = stages(result.stdout)
-    assert re.match(rf"[\d,]+, unpacked {len(source):,}", found["code bytes"])
+    assert re.match(rf"[\d,]+, {len(source):,} unpacked: ", found["code bytes"])
     assert found["as it is"].startswith("MODEL_DIM, TRAIN_SEQ_LEN, TRAIN_BATCH_TOKENS and ")

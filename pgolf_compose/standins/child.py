@@ -7,7 +7,6 @@ import itertools
 import linecache
 import os
 import random
-import runpy
 import sys
 import sysconfig
 import traceback
@@ -47,11 +46,7 @@ def limit(memory: int, file_size: int = 8 << 30) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-class Unpacked(BaseException):
-    """What a script unpacked is there to read."""
-
-
-def executing(folder: Path, peek: bool = False) -> None:
+def executing(folder: Path) -> None:
     """Source that a script unpacks and executes has lines: in tracebacks, and in a file."""
     execute, number = builtins.exec, itertools.count(1)
 
@@ -64,8 +59,6 @@ def executing(folder: Path, peek: bool = False) -> None:
             text = source if isinstance(source, str) else source.decode("utf-8")
             filename = str(folder / f"unpacked-{next(number)}.py")
             Path(filename).write_text(text, encoding="utf-8")
-            if peek and "torch" in text:
-                raise Unpacked
             linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
             source = compile(source, filename, "exec", dont_inherit=True)
         if locals is None:
@@ -89,12 +82,6 @@ def main(asked: dict) -> int:
     """Run `asked["script"]`; the record goes to `asked["events"]`, line by line."""
     limit(asked["memory"])
     script = Path(asked["script"])
-    if asked.get("peek"):
-        sys.modules["torch"] = None  # nothing is to be trained
-        executing(Path.cwd(), peek=True)
-        with contextlib.suppress(BaseException):
-            runpy.run_path(str(script), run_name="__main__")
-        return 0
     from pgolf_compose.standins.recorder import Recorder, TooLarge
 
     recorder, leave = Recorder(asked), os._exit
