@@ -1,9 +1,11 @@
 """Stand-ins compute what they stand in for; any script runs under them, and tells its stages."""
 
 import base64
+import importlib.util
 import json
 import lzma
 import re
+import sys
 import types
 from pathlib import Path
 
@@ -297,6 +299,65 @@ def test_programs_add_to_one_place():
     assert seen.tolist() == [4, 3, 3]
     with pytest.raises(IndexError, match="reaches places 3 to 3 of a tensor with 3"):
         count[(4,)](seen, 9)
+
+
+@pytest.fixture
+def late(monkeypatch):
+    """The kernels of that script, on the CPU."""
+    for name, module in kernels.modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setitem(sys.modules, "flash_attn_interface", attention)
+    monkeypatch.setenv("VOCAB_SIZE", "300")
+    gpu = types.SimpleNamespace(multi_processor_count=132)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: gpu)
+    monkeypatch.setattr(torch.library, "custom_op", lambda *args, **kwargs: FakeOperator)
+    spec = importlib.util.spec_from_file_location("late", GENERATIONS / "late.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class FakeOperator:
+    """What torch.library makes of a function, for functions that have no CPU."""
+
+    def __init__(self, function):
+        self.run = function
+
+    def register_fake(self, function):
+        return function
+
+    def register_autograd(self, function, setup_context):
+        pass
+
+
+def test_the_kernels_of_a_fused_loss_compute_its_loss_and_gradient(late):
+    logits = (10 * torch.randn(5, 300)).bfloat16().requires_grad_()
+    targets = torch.tensor([0, 299, 7, 7, 150])
+    with torch.no_grad():
+        losses, sums = late.softcapped_ce.run(logits, targets)
+    capped = 60 * torch.sigmoid(logits.float() / 15)
+    wanted = F.cross_entropy(capped, targets, reduction="none")
+    assert torch.allclose(losses, wanted, atol=1e-4)
+    assert torch.allclose(sums, capped.logsumexp(-1), atol=1e-4)
+    weight = torch.linspace(-1, 1, 5)
+    (wanted * weight).sum().backward()
+    context = types.SimpleNamespace(saved_tensors=(logits.detach(), targets, sums))
+    found, _ = late.backward(context, weight, None)
+    assert torch.allclose(found.float(), logits.grad.float(), atol=0.01)
+
+
+def test_the_kernel_of_a_fused_mlp_computes_both_directions(late):
+    x, w1, w2 = (
+        torch.randn(*shape, requires_grad=True, dtype=torch.bfloat16)
+        for shape in ((1, 20, 24), (48, 24), (24, 48))
+    )
+    mine = late.FusedMLP.apply(x, w1, w2)
+    grads = torch.autograd.grad(mine.float().square().mean(), (x, w1, w2))
+    plain = F.leaky_relu(x @ w1.T, 0.5).square() @ w2.T
+    wanted = torch.autograd.grad(plain.float().square().mean(), (x, w1, w2))
+    assert torch.allclose(mine.float(), plain.float(), rtol=0.02, atol=2)
+    for one, other in zip(grads, wanted, strict=True):
+        assert (one - other).float().norm() < 0.02 * other.float().norm()
 
 
 BF, HALF, INT = (

@@ -100,6 +100,8 @@ def main(asked: dict) -> int:
             told = told.__cause__
         line, file, text = own_line(told)
         message = traceback.format_exception_only(told)[-1].strip()
+        if isinstance(told, SyntaxError) and sys.version_info < (3, 12) and "f-string" in message:
+            message += ", which Python 3.12 may read and this one does not"
         if isinstance(told, TooLarge):
             message, line = str(told), None
         recorder.failed(message, line, file, text)
