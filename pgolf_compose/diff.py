@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgolf_compose.build import Build, compose
-from pgolf_compose.environment import SIZES, script_text
+from pgolf_compose.environment import SIZES, read_script
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.files import write_files
 from pgolf_compose.pack import MARK
@@ -46,7 +46,7 @@ def run_and_compare(a: str, b: str, folder: Path, **options) -> list[Comparison]
             scripts.append(folder / f"{side}.py")
             write_files({scripts[-1]: builds[-1].readable})
     for script in scripts:
-        script_text(script)  # neither runs where one is not there
+        read_script(script)  # neither runs where one is not there
     sizes = {**SIZES, **smoke_sizes(*builds)}
     return compare_traces(*run_both(*scripts, folder, cache(), sizes))
 

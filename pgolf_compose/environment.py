@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pgolf_compose.data import HEADER_BYTES, MAGIC, VERSION, Dataset, make_tiny
 from pgolf_compose.errors import ComposeError
+from pgolf_compose.unpack import Unpacked, unpack
 
-__all__ = ["DECISIVE", "SIZES", "script_text", "small_data", "small_environment", "vocabulary"]
+__all__ = ["DECISIVE", "SIZES", "read_script", "small_data", "small_environment", "vocabulary"]
 
 # what public scripts read; a name that a script does not read does nothing
 SIZES = {
@@ -65,13 +66,18 @@ VOCABULARY = 1024  # of a script that can be told; a larger one takes longer to 
 VAL_TOKENS = 8193
 
 
-def script_text(script: Path) -> str:
+def read_script(script: Path) -> Unpacked:
+    """A script's text, unpacked where that can be told: what cannot is left to the run."""
     try:
-        return script.read_text(encoding="utf-8-sig")
+        data = script.read_bytes()
     except FileNotFoundError:
         raise ComposeError("there is no such file", script) from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise ComposeError(f"cannot be read as a script: {error}", script) from None
+    except OSError as error:
+        raise ComposeError(f"cannot be read: {error.strerror}", script) from None
+    try:
+        return unpack(data)
+    except ComposeError:
+        return Unpacked(data.decode("utf-8", "replace"), ())
 
 
 def vocabulary(source: str) -> int:
@@ -82,17 +88,19 @@ def vocabulary(source: str) -> int:
         return VOCABULARY
     values = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and node.value == "VOCAB_SIZE":
-            return VOCABULARY
-        if isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            named = any(
-                getattr(one, "id", getattr(one, "attr", "")) == "vocab_size" for one in targets
-            )
-            if named and isinstance(node.value, ast.Constant) and isinstance(node.value.value, int):
-                values.append(node.value.value)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            values += [int(n) for n in re.findall(r"fineweb10B_sp(\d+)|$", node.value) if n]
+        match node:
+            case ast.Constant(value="VOCAB_SIZE"):
+                return VOCABULARY
+            case ast.Assign(targets=[target], value=value) | ast.AnnAssign(
+                target=target, value=value
+            ) if "vocab_size" in (getattr(target, "id", ""), getattr(target, "attr", "")):
+                values += [
+                    n.value
+                    for n in ast.walk(value or node)
+                    if type(getattr(n, "value", None)) is int
+                ]
+            case ast.Constant(value=str() as text):
+                values += map(int, re.findall(r"fineweb10B_sp(\d+)", text))
     return values[0] if values else VOCABULARY
 
 

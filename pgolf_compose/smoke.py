@@ -13,7 +13,7 @@ from pgolf_compose.build import Build
 from pgolf_compose.environment import (
     DECISIVE,
     SIZES,
-    script_text,
+    read_script,
     small_data,
     small_environment,
     vocabulary,
@@ -21,7 +21,7 @@ from pgolf_compose.environment import (
 from pgolf_compose.errors import ComposeError, listed, shown
 from pgolf_compose.files import write_files
 from pgolf_compose.launch import follow
-from pgolf_compose.trace import STAGES, is_packed, last_line, unpacked, watch
+from pgolf_compose.trace import STAGES, last_line, watch
 
 __all__ = ["Failure", "Stage", "cache", "smoke", "smoke_script", "smoke_sizes"]
 
@@ -126,13 +126,12 @@ def smoke_script(
     script: Path, folder: Path, timeout: float, sizes: Mapping[str, str] = SIZES
 ) -> Iterator[Stage | Failure]:
     """Any script, as it is; ends with a failure where one stage did not go through."""
-    watched, written = Stopwatch(), script_text(script)
-    source = unpacked(script, folder) if is_packed(written) else written
+    watched, inside = Stopwatch(), read_script(script)
     size = f"{script.stat().st_size:,}"
-    if source != written:
-        size += f", unpacked {len(source.encode()):,}"
+    if inside.layers:
+        size += f", {len(inside.source.encode()):,} unpacked: {', '.join(inside.layers)}"
     yield watched.stage("code bytes", size)
-    pieces = vocabulary(source)
+    pieces = vocabulary(inside.source)
     env = small_environment(small_data(folder, cache(), pieces), pieces, sizes)
     yield watched.stage("data", f"{pieces} pieces, tiny")
     yield from stages(script, folder, env, timeout)
@@ -157,9 +156,11 @@ def stages(
                 yield Stage("as it is", f"{listed(frozen)}: the script does not read them", 0.0)
             if failure or event["end"]:
                 found = failed(script, folder, failure, event["end"], seen)
-                if frozen and parameters > LARGE:
-                    too_large = f"frozen at {parameters:,} parameters, too large for a CPU"
-                    found = replace(found, message=f"{too_large}; {found.message}")
+                if frozen and found.message.startswith("too large"):
+                    found = replace(found, message=f"frozen: {found.message}")
+                elif frozen and parameters > LARGE:
+                    large = f"frozen: {parameters:,} parameters are too large for a CPU smoke run"
+                    found = replace(found, message=f"{large}; {found.message}")
                 yield found
             elif missing := [one for one in STAGES if one not in (*seen, "quantise")]:
                 yield Failure(missing[0], "the script ended without it")

@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import re
 import signal
 import subprocess
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from pgolf_compose.environment import (
     SIZES,
-    script_text,
+    read_script,
     small_data,
     small_environment,
     vocabulary,
@@ -27,11 +26,9 @@ __all__ = [
     "Trace",
     "compare_traces",
     "first_difference",
-    "is_packed",
     "last_line",
     "run_both",
     "trace",
-    "unpacked",
     "watch",
 ]
 
@@ -107,28 +104,6 @@ def start(asked: dict, folder: Path, env: Mapping[str, str]) -> subprocess.Popen
             stderr=err,
             start_new_session=True,
         )
-
-
-def is_packed(text: str) -> bool:
-    """Whether a script's text unpacks another, going by what it lacks."""
-    return "exec" in text and not re.search(r"^(import|from) +torch\b", text, re.MULTILINE)
-
-
-def unpacked(script: Path, folder: Path) -> str:
-    """The text that a packed script would execute: it runs up to there, without stand-ins."""
-    folder = folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("unpacked-*.py"):
-        old.unlink()
-    process = start({"script": str(script.resolve()), "peek": True}, folder, os.environ)
-    until = time.monotonic() + 60
-    try:
-        while process.poll() is None and time.monotonic() < until:
-            time.sleep(0.02)
-    finally:
-        end(process)
-    texts = sorted(folder.glob("unpacked-*.py"), key=lambda path: int(path.stem[9:]))
-    return (texts or [script])[-1].read_text(encoding="utf-8")
 
 
 def half_of_memory() -> int:
@@ -215,12 +190,7 @@ def run_both(
     a: Path, b: Path, folder: Path, cache: Path, sizes: Mapping[str, str] = SIZES, timeout=600
 ) -> tuple[Trace, Trace]:
     """Two scripts at the smoke size, with one environment and the same data."""
-    texts = [
-        unpacked(script, folder / side) if is_packed(text) else text
-        for script, side in ((a, "a"), (b, "b"))
-        for text in [script_text(script)]
-    ]
-    pieces = max(map(vocabulary, texts))
+    pieces = max(vocabulary(read_script(script).source) for script in (a, b))
     env = small_environment(small_data(folder, cache, pieces), pieces, sizes)
     one, other = (
         trace(script, folder / side, env, timeout) for script, side in ((a, "a"), (b, "b"))

@@ -1,7 +1,11 @@
 """Stand-ins compute what they stand in for; any script runs under them, and tells its stages."""
 
+import base64
+import importlib.util
 import json
+import lzma
 import re
+import sys
 import types
 from pathlib import Path
 
@@ -185,6 +189,7 @@ def test_two_scripts_are_compared_by_what_they_compute(forked, cli):
 def test_the_vocabulary_is_read_off_the_script():
     assert vocabulary("import os\nn = os.environ.get('VOCAB_SIZE', 8192)") == 1024
     assert vocabulary("class H:\n    vocab_size = 4096") == 4096
+    assert vocabulary("class H:\n    vocab_size: int = int(4096)") == 4096
     assert vocabulary("path = './data/datasets/fineweb10B_sp8192'") == 8192
     assert vocabulary("not Python") == 1024
 
@@ -294,6 +299,65 @@ def test_programs_add_to_one_place():
     assert seen.tolist() == [4, 3, 3]
     with pytest.raises(IndexError, match="reaches places 3 to 3 of a tensor with 3"):
         count[(4,)](seen, 9)
+
+
+@pytest.fixture
+def late(monkeypatch):
+    """The kernels of that script, on the CPU."""
+    for name, module in kernels.modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setitem(sys.modules, "flash_attn_interface", attention)
+    monkeypatch.setenv("VOCAB_SIZE", "300")
+    gpu = types.SimpleNamespace(multi_processor_count=132)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: gpu)
+    monkeypatch.setattr(torch.library, "custom_op", lambda *args, **kwargs: FakeOperator)
+    spec = importlib.util.spec_from_file_location("late", GENERATIONS / "late.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class FakeOperator:
+    """What torch.library makes of a function, for functions that have no CPU."""
+
+    def __init__(self, function):
+        self.run = function
+
+    def register_fake(self, function):
+        return function
+
+    def register_autograd(self, function, setup_context):
+        pass
+
+
+def test_the_kernels_of_a_fused_loss_compute_its_loss_and_gradient(late):
+    logits = (10 * torch.randn(5, 300)).bfloat16().requires_grad_()
+    targets = torch.tensor([0, 299, 7, 7, 150])
+    with torch.no_grad():
+        losses, sums = late.softcapped_ce.run(logits, targets)
+    capped = 60 * torch.sigmoid(logits.float() / 15)
+    wanted = F.cross_entropy(capped, targets, reduction="none")
+    assert torch.allclose(losses, wanted, atol=1e-4)
+    assert torch.allclose(sums, capped.logsumexp(-1), atol=1e-4)
+    weight = torch.linspace(-1, 1, 5)
+    (wanted * weight).sum().backward()
+    context = types.SimpleNamespace(saved_tensors=(logits.detach(), targets, sums))
+    found, _ = late.backward(context, weight, None)
+    assert torch.allclose(found.float(), logits.grad.float(), atol=0.01)
+
+
+def test_the_kernel_of_a_fused_mlp_computes_both_directions(late):
+    x, w1, w2 = (
+        torch.randn(*shape, requires_grad=True, dtype=torch.bfloat16)
+        for shape in ((1, 20, 24), (48, 24), (24, 48))
+    )
+    mine = late.FusedMLP.apply(x, w1, w2)
+    grads = torch.autograd.grad(mine.float().square().mean(), (x, w1, w2))
+    plain = F.leaky_relu(x @ w1.T, 0.5).square() @ w2.T
+    wanted = torch.autograd.grad(plain.float().square().mean(), (x, w1, w2))
+    assert torch.allclose(mine.float(), plain.float(), rtol=0.02, atol=2)
+    for one, other in zip(grads, wanted, strict=True):
+        assert (one - other).float().norm() < 0.02 * other.float().norm()
 
 
 BF, HALF, INT = (
@@ -424,3 +488,24 @@ def test_cuda_is_another_name_of_the_cpu(tmp_path):
 def test_the_environment_is_one_process_of_torchrun(tmp_path):
     env = small_environment(tmp_path, 512)
     assert env["WORLD_SIZE"] == "1" and env["TOKENIZER_PATH"].endswith("fineweb_512_bpe.model")
+
+
+def test_a_frozen_script_is_told_to_be_too_large(forked, cli):
+    frozen = {"VOCAB_SIZE": 512, "MODEL_DIM": 2048, "TRAIN_BATCH_TOKENS": 61440}
+    source = re.sub(
+        r'os.environ.get\("([A-Z_]+)", ([\d.]+)\)',
+        lambda found: str(frozen.get(found[1], found[2])),
+        (GENERATIONS / "march.py").read_text(),
+    )
+    packed = base64.b85encode(lzma.compress(source.encode()))
+    Path("it.py").write_text(
+        f"import base64,lzma\nexec(lzma.decompress(base64.b85decode({packed})))"
+    )
+    result = cli("run", "it.py", "--smoke")
+    assert result.exit_code == 1, result.output
+    assert "it.py: FAILED in forward: frozen: too large for a CPU smoke run: 26,214,400 para" in (
+        result.stderr
+    )
+    found = stages(result.stdout)
+    assert re.match(rf"[\d,]+, {len(source):,} unpacked: ", found["code bytes"])
+    assert found["as it is"].startswith("MODEL_DIM, TRAIN_SEQ_LEN, TRAIN_BATCH_TOKENS and ")

@@ -7,7 +7,6 @@ import itertools
 import linecache
 import os
 import random
-import runpy
 import sys
 import sysconfig
 import traceback
@@ -47,11 +46,7 @@ def limit(memory: int, file_size: int = 8 << 30) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-class Unpacked(Exception):
-    """What a script unpacked is there to read."""
-
-
-def executing(folder: Path, peek: bool = False) -> None:
+def executing(folder: Path) -> None:
     """Source that a script unpacks and executes has lines: in tracebacks, and in a file."""
     execute, number = builtins.exec, itertools.count(1)
 
@@ -64,8 +59,6 @@ def executing(folder: Path, peek: bool = False) -> None:
             text = source if isinstance(source, str) else source.decode("utf-8")
             filename = str(folder / f"unpacked-{next(number)}.py")
             Path(filename).write_text(text, encoding="utf-8")
-            if peek and "import torch" in text:
-                raise Unpacked
             linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
             source = compile(source, filename, "exec", dont_inherit=True)
         if locals is None:
@@ -87,13 +80,8 @@ def own_line(error: BaseException) -> tuple[int | None, str, str]:
 
 def main(asked: dict) -> int:
     """Run `asked["script"]`; the record goes to `asked["events"]`, line by line."""
-    script = Path(asked["script"])
-    if asked.get("peek"):
-        executing(Path.cwd(), peek=True)
-        with contextlib.suppress(Unpacked):
-            runpy.run_path(str(script), run_name="__main__")
-        return 0
     limit(asked["memory"])
+    script = Path(asked["script"])
     from pgolf_compose.standins.recorder import Recorder, TooLarge
 
     recorder, leave = Recorder(asked), os._exit
@@ -112,6 +100,8 @@ def main(asked: dict) -> int:
             told = told.__cause__
         line, file, text = own_line(told)
         message = traceback.format_exception_only(told)[-1].strip()
+        if isinstance(told, SyntaxError) and sys.version_info < (3, 12) and "f-string" in message:
+            message += ", which Python 3.12 may read and this one does not"
         if isinstance(told, TooLarge):
             message, line = str(told), None
         recorder.failed(message, line, file, text)
