@@ -37,9 +37,7 @@ def test_it_learns(alone):
 
 
 def test_the_small_file_computes_the_same(measured, alone, tmp_path, short):
-    small = run_script(
-        measured.packed_at(SMALL), tmp_path, as_users_do=True, DATA_DIR=str(short)
-    )
+    small = run_script(measured.packed_at(SMALL), tmp_path, as_users_do=True, DATA_DIR=str(short))
     assert small.exit_code == 0, small.stderr
 
     def told(ran):
