@@ -1,5 +1,6 @@
 """Where the bytes of a small file go: by technique, and by section of the readable script."""
 
+import ast
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,10 +31,10 @@ class Row:
 def account(build: Build) -> tuple[list[Row], list[Row]]:
     """By technique, largest first, and by section in the script's order; both add up to the file.
 
-    What packing an empty script takes is the loader's.
+    What stands around the text that the file holds is the loader's.
     """
     tree, text = build.shrunk
-    loader = len(build.pack(""))
+    loader = around(build.packed)
     bits = costs(text)
     by_line: Counter[int] = Counter()
     minified: Counter[int] = Counter()
@@ -54,6 +55,14 @@ def account(build: Build) -> tuple[list[Row], list[Row]]:
 
     owners = rows([origin.owner for origin in build.script.origins])
     return sorted(owners, key=lambda row: -row.packed), rows(sections(build.script.lines))
+
+
+def around(packed: bytes) -> int:
+    """Bytes of a packed file that are no part of its largest literal."""
+    text = packed.decode()
+    literals = (one for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Constant))
+    sizes = [len((ast.get_source_segment(text, one) or "").encode()) for one in literals]
+    return len(packed) - max(sizes, default=0)
 
 
 def shares(weights: dict[str, float], total: int) -> dict[str, int]:

@@ -20,6 +20,7 @@ from pgolf_compose.hookspecs import PROJECT, hookimpl
 from pgolf_compose.origin import Location
 from pgolf_compose.pack import Packer
 from pgolf_compose.packers.instant import instant
+from pgolf_compose.packers.mixing import smallest
 from pgolf_compose.technique import Host, Technique
 from pgolf_compose.tracks import Track, read_tracks
 
@@ -51,7 +52,7 @@ class Bundled:
 
     @hookimpl
     def register_packers(self) -> list[Packer]:
-        return [instant]
+        return [instant, smallest]
 
 
 class Library:

@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pgolf_compose.alike import differ_only_in_constants
@@ -21,11 +21,12 @@ from pgolf_compose.environment import (
 from pgolf_compose.errors import ComposeError, listed, shown
 from pgolf_compose.files import write_files
 from pgolf_compose.launch import follow
-from pgolf_compose.trace import STAGES, last_line, watch
+from pgolf_compose.trace import STAGES, is_packed, last_line, unpacked, watch
 
 __all__ = ["Failure", "Stage", "cache", "smoke", "smoke_script", "smoke_sizes"]
 
 VOCABULARY = 512
+LARGE = 4_000_000  # parameters that a CPU does not train within minutes
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ class Failure:
     status: int = 1
     line: int | None = None
     text: str = ""
-    unpacked: bool = False  # the line is one of what the script unpacked
+    file: str = ""  # the line's, where it is not the script's own
 
     def __str__(self) -> str:
-        inside = " of what it unpacks" if self.unpacked else ""
+        inside = f" of {self.file}" if self.file else ""
         where = f" (line {self.line}{inside}: {self.text})" if self.line else ""
         return f"{self.stage}: {self.message}{where}"
 
@@ -125,9 +126,13 @@ def smoke_script(
     script: Path, folder: Path, timeout: float, sizes: Mapping[str, str] = SIZES
 ) -> Iterator[Stage | Failure]:
     """Any script, as it is; ends with a failure where one stage did not go through."""
-    watched, source = Stopwatch(), script_text(script)
+    watched, written = Stopwatch(), script_text(script)
+    source = unpacked(script, folder) if is_packed(written) else written
+    size = f"{script.stat().st_size:,}"
+    if source != written:
+        size += f", unpacked {len(source.encode()):,}"
+    yield watched.stage("code bytes", size)
     pieces = vocabulary(source)
-    yield watched.stage("code bytes", f"{script.stat().st_size:,}")
     env = small_environment(small_data(folder, cache(), pieces), pieces, sizes)
     yield watched.stage("data", f"{pieces} pieces, tiny")
     yield from stages(script, folder, env, timeout)
@@ -137,11 +142,13 @@ def stages(
     script: Path, folder: Path, env: Mapping[str, str], timeout: float = 600
 ) -> Iterator[Stage | Failure]:
     """Each stage as it goes through, what could not be made small, and the failure, if any."""
-    seen, failure = [], None
+    seen, failure, parameters = [], None, 0
     for event in watch(script, folder, env, timeout=timeout):
         if "stage" in event:
             seen.append(event["stage"])
             yield Stage(event["stage"], event["detail"], event["seconds"])
+        elif "parameters" in event:
+            parameters = event["parameters"]
         elif "failed" in event:
             failure = event
         elif "end" in event:
@@ -149,7 +156,11 @@ def stages(
             if frozen:
                 yield Stage("as it is", f"{listed(frozen)}: the script does not read them", 0.0)
             if failure or event["end"]:
-                yield failed(script, folder, failure, event["end"], seen)
+                found = failed(script, folder, failure, event["end"], seen)
+                if frozen and parameters > LARGE:
+                    too_large = f"frozen at {parameters:,} parameters, too large for a CPU"
+                    found = replace(found, message=f"{too_large}; {found.message}")
+                yield found
             elif missing := [one for one in STAGES if one not in (*seen, "quantise")]:
                 yield Failure(missing[0], "the script ended without it")
 
@@ -160,8 +171,9 @@ def failed(script: Path, folder: Path, event: dict | None, status: int, seen: li
         said = last_line(folder / "stderr.txt") or f"ended with {status}"
         return Failure(under_way, said.removeprefix(f"{script.name}: "), status)
     message = f"{event['message']}, {event['at']}" if event["at"] else event["message"]
-    unpacked = bool(event["file"]) and Path(event["file"]).name != script.name
-    return Failure(under_way, message, status, event["line"], event["text"], unpacked)
+    file = Path(event["file"]).name if event["file"] else script.name
+    file = "" if file == script.name else file
+    return Failure(under_way, message, status, event["line"], event["text"], file)
 
 
 def cache() -> Path:

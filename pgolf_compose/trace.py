@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -26,9 +27,11 @@ __all__ = [
     "Trace",
     "compare_traces",
     "first_difference",
+    "is_packed",
     "last_line",
     "run_both",
     "trace",
+    "unpacked",
     "watch",
 ]
 
@@ -82,23 +85,50 @@ def watch(
         "memory": half_of_memory(),
         "seconds_per_step": seconds_per_step,
     }
+    process = start(asked, folder, {**os.environ, **env})
+    try:
+        ended = yield from follow_events(events, process, time.monotonic() + timeout)
+    finally:
+        end(process)
+    if not ended:
+        yield from last_words(process.returncode, folder, timeout)
+
+
+def start(asked: dict, folder: Path, env: Mapping[str, str]) -> subprocess.Popen:
+    """The process that executes the script."""
     python = command(CHILD)  # refuses where there is no torch
     with (folder / "stdout.txt").open("wb") as out, (folder / "stderr.txt").open("wb") as err:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [*python, json.dumps(asked)],
             cwd=folder,
-            env={**os.environ, **env},
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
             start_new_session=True,
         )
-        try:
-            ended = yield from follow_events(events, process, time.monotonic() + timeout)
-        finally:
-            end(process)
-    if not ended:
-        yield from last_words(process.returncode, folder, timeout)
+
+
+def is_packed(text: str) -> bool:
+    """Whether a script's text unpacks another, going by what it lacks."""
+    return "exec" in text and not re.search(r"^(import|from) +torch\b", text, re.MULTILINE)
+
+
+def unpacked(script: Path, folder: Path) -> str:
+    """The text that a packed script would execute: it runs up to there, without stand-ins."""
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("unpacked-*.py"):
+        old.unlink()
+    process = start({"script": str(script.resolve()), "peek": True}, folder, os.environ)
+    until = time.monotonic() + 60
+    try:
+        while process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+    finally:
+        end(process)
+    texts = sorted(folder.glob("unpacked-*.py"), key=lambda path: int(path.stem[9:]))
+    return (texts or [script])[-1].read_text(encoding="utf-8")
 
 
 def half_of_memory() -> int:
@@ -111,13 +141,16 @@ def half_of_memory() -> int:
 
 def follow_events(events: Path, process: subprocess.Popen, until: float):
     """Each event as it is written, to the process's end or the time's; whether it told its end."""
-    ended, rest, file = False, "", None
+    ended, rest, read = False, b"", 0
     while True:
         alive = process.poll() is None
-        if file is None and events.exists():
-            file = events.open(encoding="utf-8")
-        text = rest + (file.read() if file else "")
-        *lines, rest = text.split("\n")
+        text = rest
+        if events.exists():
+            with events.open("rb") as file:
+                file.seek(read)
+                more = file.read()
+            text, read = rest + more, read + len(more)
+        *lines, rest = text.split(b"\n")
         for line in lines:
             event = json.loads(line)
             ended |= "end" in event
@@ -126,8 +159,6 @@ def follow_events(events: Path, process: subprocess.Popen, until: float):
             break
         if not lines:
             time.sleep(0.02)
-    if file:
-        file.close()
     return ended
 
 
@@ -184,7 +215,12 @@ def run_both(
     a: Path, b: Path, folder: Path, cache: Path, sizes: Mapping[str, str] = SIZES, timeout=600
 ) -> tuple[Trace, Trace]:
     """Two scripts at the smoke size, with one environment and the same data."""
-    pieces = max(vocabulary(script_text(script)) for script in (a, b))
+    texts = [
+        unpacked(script, folder / side) if is_packed(text) else text
+        for script, side in ((a, "a"), (b, "b"))
+        for text in [script_text(script)]
+    ]
+    pieces = max(map(vocabulary, texts))
     env = small_environment(small_data(folder, cache, pieces), pieces, sizes)
     one, other = (
         trace(script, folder / side, env, timeout) for script, side in ((a, "a"), (b, "b"))
@@ -260,7 +296,7 @@ def compare_kind(kind: str, a: Trace, one: list, b: Trace, other: list) -> Compa
 
 def compare_values(a: dict, b: dict) -> tuple[str, float | None]:
     """What differs between two numbers, or two lists of them, and by how much."""
-    keys = [key for key in ("of", "shape", "hash", "value") if key in a and key in b]
+    keys = [key for key in ("shape", "hash", "value") if key in a and key in b]
     if all(json.dumps(a[key]) == json.dumps(b[key]) for key in keys):
         return "", None
     one, other = a.get("value"), b.get("value")

@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -17,13 +18,13 @@ from pathlib import Path
 import black
 import numpy as np
 import pytest
-import python_minifier
 import torch
 from click.testing import CliRunner
 from runs import Starter
 
-import pgolf_compose
+import pgolf_compose.build
 from pgolf_compose.cli import main
+from pgolf_compose.render import fill
 from pgolf_compose.script import DEFINITIONS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,41 +97,55 @@ def as_module(build) -> types.SimpleNamespace:
     return module
 
 
-@pytest.fixture(scope="session", autouse=True)
-def nothing_is_formatted_twice(tmp_path_factory):
-    """black and python-minifier take most of a composition: what they made of a text is kept.
+class Kept:
+    """What was made once in a run of the tests, by any of its workers: files of one folder."""
 
-    black formats functions and classes one by one, of which a composition shares most with others.
-    Workers find what the others made in a folder of this run.
+    def __init__(self, folder: Path):
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+
+    def __call__(self, make, *key: str):
+        path = self.folder / hashlib.sha256("\0".join(key).encode()).hexdigest()
+        if not path.exists():
+            new = path.with_suffix(f".{os.getpid()}")
+            new.write_bytes(pickle.dumps(make()))
+            new.replace(path)
+        return pickle.loads(path.read_bytes())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_made_twice(tmp_path_factory):
+    """Rendering, black and the passes take most of a composition: what they made is kept.
+
+    A script is rendered once for what its templates filled in say, and made small once; black
+    formats functions and classes one by one, of which a composition shares most with others.
     """
     base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "formatted"
-    folder.mkdir(exist_ok=True)
+    kept = Kept((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kept")
+    render, form = pgolf_compose.build.render, black.format_str
+    shrink = pgolf_compose.build.Build.shrunk.func
     known = {}
-    form, minify, unparse = black.format_str, python_minifier.minify, python_minifier.unparse
 
-    def once(function, text, **options):
-        key = hashlib.sha256(f"{function.__name__} {options!r} {text}".encode()).hexdigest()
-        if key not in known:
-            path = folder / key
-            if not path.exists():
-                new = folder / f"{key}.{os.getpid()}"
-                new.write_text(function(text, **options), "utf-8", newline="")
-                new.replace(path)
-            known[key] = path.read_bytes().decode()
-        return known[key]
+    def rendered(composition):
+        script = fill(composition)
+        origins = "".join(f"{one.owner} {one.file} {one.line}\n" for one in script.origins)
+        return kept(lambda: render(composition), script.name, script.code, origins)
+
+    def formatted(text, **options):
+        if text not in known:
+            known[text] = kept(lambda: form(text, **options).strip("\n"), "black", text)
+        return known[text]
 
     def by_pieces(text, **options):
-        return "\n\n\n".join(once(form, one, **options).strip("\n") for one in pieces(text)) + "\n"
+        return "\n\n\n".join(formatted(one, **options) for one in pieces(text)) + "\n"
 
-    def minified(text, **options):
-        if python_minifier.unparse is not unparse:  # somebody wants the tree that it prints
-            return minify(text, **options)
-        return once(minify, text, **options)
+    def shrunk(build):
+        return kept(lambda: shrink(build), "shrunk", build.script.code, *sorted(build.keep))
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pgolf_compose.build, "render", rendered)
         patch.setattr(black, "format_str", by_pieces)
-        patch.setattr(python_minifier, "minify", minified)
+        patch.setattr(pgolf_compose.build.Build, "shrunk", property(shrunk))
         yield
 
 
@@ -207,6 +222,35 @@ SMALL = {
     "TORCH_COMPILE": "0",
     "OMP_NUM_THREADS": "1",
     "RUN_ID": "test",
+}
+
+
+# what lets any technique run at that size, and do something
+ANY = {
+    "WARMDOWN_ITERS": "0",  # full rates, so that what starts at zero leaves it
+    "INT8_KEEP_FLOAT_MAX_NUMEL": "1000",  # so that matrices are quantised at this size
+    "QUANT_SCALE_FLOOR": "0",
+    "ROPE_DIMS": "4",
+    "ROPE_TRAIN_SEQ_LEN": "16",
+    "EVAL_STRIDE": "16",
+    "TTT_CHUNK_TOKENS": "1024",
+    "TTT_CHUNK_SIZE": "16",
+    "EMA_DECAY": "0.5",
+    "SWA_EVERY": "1",
+    "SWA_START_FRAC": "1",
+    "LOOP_START": "1",
+    "LOOP_END": "1",
+    "PARALLEL_RESIDUAL_START": "2",
+    "RECUR_LAYERS": "1",
+    "RECUR_START_STEP": "1",
+    "REPEAT_UNTIE_MLP_LAYERS": "1",
+    "GPTQ_CALIBRATION_BATCHES": "8",
+    "GPTQ_CALIB_SEQS": "16",
+    "N_INT6_LAYERS": "4",
+    "MATRIX_BITS": "7",  # several that each make a grid coarser come together
+    "INT4_STEP": "2",
+    "CLIP_SEARCH_LEAST_CLIP": "0",
+    "MAGNITUDE_PRUNING_ABOVE_NUMEL": "1000",
 }
 
 

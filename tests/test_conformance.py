@@ -47,6 +47,7 @@ EXHAUSTIVE = {
     "2026-03-22_11L_EMA_GPTQ-lite_warmdown3500_QAT015_1.1233",
     "2026-04-05_SP8192_GPTQ-Embeddings_SDClip_Loop45x2",
     "quant/2026-04-05_SP8192_GPTQ-Embeddings_SDClip_Loop45x2",
+    "2026-04-06_SP8192_QK5_LegalTTT_1.0828",  # of which 2026-04-09 has everything
     "quant/2026-04-09_SP8192_3LayerRecur_ParResid_QK525_LegalTTT",  # most of a minute
 }
 # where a trace was captured otherwise than its record ran: techniques and settings to add

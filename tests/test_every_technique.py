@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import as_module, hyperparameters, run_script
+from conftest import ANY, SMALL, as_module, hyperparameters, run_script
 from sets import (
     TECHNIQUES,
     Set,
@@ -157,7 +157,7 @@ def small(module):
     return hyperparameters(module, **known)
 
 
-def goes_through(chosen: Set, folder, data, **env) -> list[float]:
+def goes_through(chosen: Set, folder, data, packed=False, **env) -> list[float]:
     """Compose, train two steps, write, read back and score; the losses, last the score's."""
     checkpoint = folder / "init.npz"
     if "init_from_checkpoint" in chosen:
@@ -165,37 +165,10 @@ def goes_through(chosen: Set, folder, data, **env) -> list[float]:
         module = as_module(composed(others))
         model = module.GPT(small(module))
         np.savez(checkpoint, **{key: p.detach().numpy() for key, p in model.named_parameters()})
-    given = {
-        "DATA_DIR": str(data),
-        "ITERATIONS": "2",
-        "WARMDOWN_ITERS": "0",  # full rates, so that what starts at zero leaves it
-        "INIT_CHECKPOINT": str(checkpoint),
-        "INT8_KEEP_FLOAT_MAX_NUMEL": "1000",  # so that matrices are quantised at this size
-        "QUANT_SCALE_FLOOR": "0",
-        "ROPE_DIMS": "4",
-        "ROPE_TRAIN_SEQ_LEN": "16",
-        "EVAL_STRIDE": "16",
-        "TTT_CHUNK_TOKENS": "1024",
-        "TTT_CHUNK_SIZE": "16",
-        "EMA_DECAY": "0.5",
-        "SWA_EVERY": "1",
-        "SWA_START_FRAC": "1",
-        "LOOP_START": "1",
-        "LOOP_END": "1",
-        "PARALLEL_RESIDUAL_START": "2",
-        "RECUR_LAYERS": "1",
-        "RECUR_START_STEP": "1",
-        "REPEAT_UNTIE_MLP_LAYERS": "1",
-        "GPTQ_CALIBRATION_BATCHES": "8",
-        "GPTQ_CALIB_SEQS": "16",
-        "N_INT6_LAYERS": "4",
-        "MATRIX_BITS": "7",  # several that each make a grid coarser come together
-        "INT4_STEP": "2",
-        "CLIP_SEARCH_LEAST_CLIP": "0",
-        "MAGNITUDE_PRUNING_ABOVE_NUMEL": "1000",
-        **env,
-    }
-    ran = run_script(composed(chosen, "metrics").readable, folder, **given)
+    given = {"ITERATIONS": "2", "DATA_DIR": str(data), "INIT_CHECKPOINT": str(checkpoint)}
+    build, env = composed(chosen, "metrics"), {**ANY, **given, **env}
+    script = build.packed_at({**SMALL, **env}) if packed else build.readable
+    ran = run_script(script, folder, **env)
     assert ran.exit_code == 0, ran.stderr
     losses = [one["train_loss"] for one in ran.events if one["event"] == "step"]
     scores = [one["val_loss"] for one in ran.events if one["event"] == "eval"]
@@ -213,8 +186,8 @@ def test_it_trains_quantises_reads_back_and_scores(name, tmp_path, short):
 
 
 @pytest.mark.exhaustive  # the random sets draw options too
-def test_it_does_so_under_every_choice(alone, tmp_path, short):
-    goes_through(alone, tmp_path, short)
+def test_it_does_so_packed_under_every_choice(alone, tmp_path, short):
+    goes_through(alone, tmp_path, short, packed=True)
 
 
 @pytest.mark.exhaustive
@@ -236,6 +209,12 @@ RANDOM = [
 def test_many_at_once_train_quantise_read_back_and_score(chosen, tmp_path, short):
     assert 5 <= len(chosen) <= 15 and valid(chosen)
     goes_through(chosen, tmp_path, short)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("chosen", RANDOM[:50])
+def test_many_at_once_do_so_packed(chosen, tmp_path, short):
+    goes_through(chosen, tmp_path, short, packed=True)
 
 
 ARRAY = [pytest.param(row, id=str(n)) for n, row in enumerate(covering_array())]

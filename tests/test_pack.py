@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pgolf_compose.build import compose
+from pgolf_compose.errors import ComposeError
 from pgolf_compose.pack import MARK, is_ours
+from pgolf_compose.packers import mixing
 from pgolf_compose.packers.digits import LOOPS, as_text, digits
 from pgolf_compose.packers.instant import compressed, instant, loaders
-from pgolf_compose.passes import shrink_names
+from pgolf_compose.unpack import unpack
 
 # longer than the loader, so that it pays
 FILLER = "".join(f"def filler_{n}(a,b):\n return a*{n * n}+b\n" for n in range(99))
@@ -120,24 +123,53 @@ def test_an_unknown_packer_is_told_with_the_nearest(refuses):
     assert told == "instnat is no packer. Did you mean instant?\n"
 
 
-def test_minify_drops_what_does_nothing():
-    before = '''
-def area(width: float, height: float) -> float:
-    """Of a rectangle."""
-    # both sides
-    return width * height
+SHORT = "import sys\nprint(__name__, [n*2 for n in range(9)], sys.argv[0]==__file__)\n"
 
 
-print(f"{area(2, 3)} {'quoted'}")
-'''
-    after = """def e(e,a):return e*a
-print(f"{e(2,3)} {'quoted'}")"""
-    assert shrink_names(ast.parse(before))[1] == after
+def small(source, lines=False):
+    """A file of the smallest packer, however short the source."""
+    return mixing.written(mixing.spelled(source.strip("\n")), "1e4", lines).encode()
 
 
-def test_f_strings_are_written_as_python_3_11_reads_them():
-    # from 3.12 on the inner quotes could be the outer ones: the same text must come out
-    assert (
-        shrink_names(ast.parse("""print(f"{d['a']}{x!r:>{w}}")"""))[1]
-        == """print(f"{d['a']}{x!r:>{w}}")"""
-    )
+@pytest.mark.parametrize("source", [SHORT, SHORT + "print('é ☃')\n"], ids=["ascii", "utf-8"])
+def test_the_smallest_packer_does_what_its_source_does(source, tmp_path):
+    behaves_alike(small, source, tmp_path)
+
+
+def test_kernels_find_their_source_in_the_smallest_file(tmp_path):
+    behaves_alike(lambda source: small(source, lines=True), READS, tmp_path)
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=12))
+@settings(max_examples=8, deadline=None)
+def test_the_mixer_gives_any_text_back(source):
+    packed = mixing.written(mixing.spelled(source), "1e4", lines=False)
+    assert mixing.decode(mixing.read(packed)) == source
+
+
+def test_a_result_too_close_to_an_integer_is_refused():
+    assert mixing.cut(3.5) == 3 and mixing.cut(-2.25) == -2
+    for value in (3 + 1e-12, 3 - 1e-12, -7.0):
+        with pytest.raises(mixing.Inexact):
+            mixing.cut(value)
+
+
+def test_an_inexact_scale_gives_way_to_another(monkeypatch):
+    def written(text, scale, lines):
+        if scale == "1e4":
+            raise mixing.Inexact
+        return usual(text, scale, lines)
+
+    usual = mixing.written
+    monkeypatch.setattr(mixing, "written", written)
+    assert mixing.smallest.pack("print(1)") == f"{MARK}\nprint(1)".encode()
+    monkeypatch.setattr(mixing, "SCALES", ("1e4",))
+    with pytest.raises(ComposeError, match="use --pack instant"):
+        mixing.smallest.pack("print(1)")
+
+
+@pytest.mark.exhaustive
+def test_the_smallest_packer_on_a_whole_recipe(tmp_path):
+    build = compose("baseline", pack="smallest")
+    assert unpack(build.packed).source == build.minified
+    assert len(build.packed) < len(compose("baseline").packed) * 0.92

@@ -7,9 +7,11 @@ import pytest
 from conftest import ROOT, technique
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sets import covering_array
 
 import pgolf_compose
 from pgolf_compose import ComposeError
+from pgolf_compose.build import resolve_recipe
 from pgolf_compose.flatten import flattened
 from pgolf_compose.plugins import load_library
 from pgolf_compose.recipe import bundled_recipes, read_recipe
@@ -340,13 +342,20 @@ def lines_of(path):
     return path.read_text(encoding="utf-8").split("\n")
 
 
-def measured(name):
-    return pgolf_compose.compose(name, added=["metrics"], allow_noncompliant=True).script
+# every technique is in one of a few scripts; `make test-all` looks at every recipe as well
+SCRIPTS = [
+    *(pytest.param(("baseline", added), id=str(n)) for n, added in enumerate(covering_array(1))),
+    *(pytest.param((name, ["metrics"]), id=name, marks=pytest.mark.exhaustive) for name in RECIPES),
+]
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_line_has_an_origin_that_holds_its_text(name):
-    script = measured(name)
+@pytest.fixture(scope="module", params=SCRIPTS)
+def script(request):
+    name, added = request.param
+    return pgolf_compose.compose(name, added=added, allow_noncompliant=True).script
+
+
+def test_every_line_has_an_origin_that_holds_its_text(script):
     for line, origin in zip(script.lines, script.origins, strict=True):
         source = lines_of(origin.file.path)[origin.line - 1]
         if not line.strip() or not line.strip(" )]},"):
@@ -357,9 +366,7 @@ def test_every_line_has_an_origin_that_holds_its_text(name):
         assert first in source, (line, source, str(origin))
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_hyperparameter_line_comes_from_the_line_that_declares_it(name):
-    script = measured(name)
+def test_a_hyperparameter_line_comes_from_the_line_that_declares_it(script):
     for line, origin in zip(script.lines, script.origins, strict=True):
         if ' = env("' in line and origin.file.path.name == "__init__.py":
             source = lines_of(origin.file.path)
@@ -374,12 +381,12 @@ def test_a_hyperparameter_line_comes_from_the_line_that_declares_it(name):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_flattened_it_gives_the_same_script(name, tmp_path):
-    build = pgolf_compose.compose(name, allow_noncompliant=True)
-    text = flattened(build.composition)
+    _, composition = resolve_recipe(name)
+    text = flattened(composition)
     assert "extends:" not in text and "val_bpb:" not in text
     (tmp_path / "flat.yaml").write_text(text)
-    flat = pgolf_compose.compose(tmp_path / "flat.yaml", allow_noncompliant=True)
-    assert flat.script.code == build.script.code
+    _, flat = resolve_recipe(tmp_path / "flat.yaml")
+    assert fill(flat).code == fill(composition).code
 
 
 MINE = {
@@ -429,7 +436,7 @@ def composed(library, folder, chosen, values):
     return composition, drop_unused(fill(composition))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(recipe=recipes(), data=st.data())
 def test_order_does_not_matter_and_every_line_has_its_origin(
     library, tmp_path_factory, recipe, data

@@ -5,7 +5,7 @@ Digits are bijective: 1 and up, so every number has one form. In base 126 they a
 above 126 makes one character of two bytes with the digit after it: 7.12 bits in a byte.
 """
 
-__all__ = ["LOOPS", "as_text"]
+__all__ = ["LOOPS", "as_text", "number"]
 
 # what follows the literal: the loop reads `c` into `x`
 LOOPS = {
@@ -43,3 +43,15 @@ def as_text(number: int, base: int) -> str | None:
         else:
             return None
     return None if '"""' in text or text.endswith(('"', "\\")) else text
+
+
+def number(text: str, base: int) -> int:
+    """What the loop makes of a literal's body."""
+    found: list[int] = []
+    for char in text:
+        code = ord(char)
+        found += [code - (code > 13)] if code < 128 else divmod(code + WIDE, base)
+    value = 0
+    for digit in found:
+        value = value * base + digit
+    return value

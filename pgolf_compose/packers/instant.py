@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from pgolf_compose.pack import MARK, Packer
 from pgolf_compose.packers.digits import LOOPS, as_text
-from pgolf_compose.packers.source import needs_lines, tidied
+from pgolf_compose.packers.source import LINES, needs_lines, tidied
 
 __all__ = ["instant"]
 
@@ -29,11 +29,7 @@ def pack_instant(source: str) -> bytes:
 def loaders(module: str, call: str, data: bytes, lines: bool) -> Iterator[bytes]:
     """The whole file, in each encoding that can write these bytes."""
     call = f"{module}.{call.format(f'x.to_bytes({len(data)})')}"
-    if lines:
-        module += ",linecache as l"
-        run = f"x={call}.decode()\nl.cache['<string>']=0,None,x.splitlines(1),''\nexec(x)"
-    else:
-        run = f"exec({call})"
+    run = f"x={call}.decode()\n{LINES.format('x')}\nexec(x)" if lines else f"exec({call})"
     for base, (before, after) in LOOPS.items():
         if text := as_text(int.from_bytes(data), base):
             yield f"{MARK}\nimport {module}\nx=0\n{before}{text}{after}\n{run}".encode()

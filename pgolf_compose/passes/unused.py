@@ -83,7 +83,7 @@ def drop_methods(kinds: Kinds, changes: dict) -> None:
         inner = kinds.scopes.of_scope[own].bindings
         for one in own.body:
             name = getattr(one, "name", "")
-            if (
+            if does_nothing(one, own) or (
                 isinstance(one, FUNCTIONS)
                 and name not in named
                 and not name.startswith("__")
@@ -102,6 +102,19 @@ def drop_methods(kinds: Kinds, changes: dict) -> None:
                     and pure(one.value)
                 ):
                     changes[one] = None
+
+
+def does_nothing(one: ast.stmt, own: ast.ClassDef) -> bool:
+    """An `__init__` that is `object`'s own."""
+    return (
+        isinstance(one, ast.FunctionDef)
+        and one.name == "__init__"
+        and not own.bases
+        and len(own.body) > 1
+        and len(ast.unparse(one.args).split(",")) == 1
+        and isinstance(one.body[-1], ast.Pass)
+        and len(one.body) == 1
+    )
 
 
 def drop_attributes(kinds: Kinds, changes: dict) -> None:

@@ -3,9 +3,11 @@
 import builtins
 import contextlib
 import functools
+import itertools
 import linecache
 import os
 import random
+import runpy
 import sys
 import sysconfig
 import traceback
@@ -43,13 +45,15 @@ def limit(memory: int, file_size: int = 8 << 30) -> None:
             resource.setrlimit(what, (size, size))
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError):
-        os.nice(5)
 
 
-def executing(name: str) -> None:
-    """Source that a script unpacks and executes has lines: in tracebacks, and in the record."""
-    execute, number = builtins.exec, iter(range(1, 1 << 30))
+class Unpacked(Exception):
+    """What a script unpacked is there to read."""
+
+
+def executing(folder: Path, peek: bool = False) -> None:
+    """Source that a script unpacks and executes has lines: in tracebacks, and in a file."""
+    execute, number = builtins.exec, itertools.count(1)
 
     def exec_here(source, globals=None, locals=None, /, **kwargs):
         frame = sys._getframe(1)
@@ -58,7 +62,10 @@ def executing(name: str) -> None:
             locals = frame.f_locals if locals is None else locals
         if isinstance(source, str | bytes) and is_own(frame.f_code.co_filename):
             text = source if isinstance(source, str) else source.decode("utf-8")
-            filename = f"<unpacked {next(number)} from {name}>"
+            filename = str(folder / f"unpacked-{next(number)}.py")
+            Path(filename).write_text(text, encoding="utf-8")
+            if peek and "import torch" in text:
+                raise Unpacked
             linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
             source = compile(source, filename, "exec", dont_inherit=True)
         if locals is None:
@@ -80,8 +87,13 @@ def own_line(error: BaseException) -> tuple[int | None, str, str]:
 
 def main(asked: dict) -> int:
     """Run `asked["script"]`; the record goes to `asked["events"]`, line by line."""
-    limit(asked["memory"])
     script = Path(asked["script"])
+    if asked.get("peek"):
+        executing(Path.cwd(), peek=True)
+        with contextlib.suppress(Unpacked):
+            runpy.run_path(str(script), run_name="__main__")
+        return 0
+    limit(asked["memory"])
     from pgolf_compose.standins.recorder import Recorder, TooLarge
 
     recorder, leave = Recorder(asked), os._exit
@@ -127,7 +139,7 @@ def execute(script: Path, recorder) -> int:
     random.seed(0), np.random.seed(0), torch.manual_seed(0)
     for part in (cuda, distributed, compiling, packages):
         part.install()
-    executing(script.name)
+    executing(recorder.folder)
     recorder.watch()
     sys.argv = [str(script)]
     sys.path[0] = str(script.parent)

@@ -6,6 +6,7 @@ each loss, rate, figure, output and set of tensors, for `diff --run`.
 
 import builtins
 import functools
+import gc
 import hashlib
 import importlib
 import io
@@ -87,7 +88,7 @@ class Recorder:
         self.codec = ""
         self.written: dict[str, None] = {}  # files since the first step
         self.artifact = ""
-        self.passes, self.tokens = 0, 0  # without gradients, since the last score
+        self.passes = self.no_passes()  # since the last score was told
         self.embedding: tuple = ()
 
     # what is told
@@ -103,6 +104,10 @@ class Recorder:
         self.done.append(name)
 
     def failed(self, message: str, line: int | None, file: str, text: str) -> None:
+        if not self.parameters:
+            modules = [one for one in gc.get_objects() if isinstance(one, nn.Module)]
+            sizes = (sum(p.numel() for p in one.parameters()) for one in modules)
+            self.tell(parameters=max(sizes, default=0))
         self.tell(
             failed=self.under_way(), message=message, line=line, file=file, text=text, at=self.at()
         )
@@ -233,8 +238,8 @@ class Recorder:
         def embedding(input, weight, *args, **kwargs):
             if not self.embedding and self.root is not None:
                 self.embedding = tuple(weight.shape)
-            if tuple(weight.shape) == self.embedding and not torch.is_grad_enabled():
-                self.passes, self.tokens = self.passes + 1, self.tokens + input.numel()
+            if tuple(weight.shape) == self.embedding:
+                self.passes[torch.is_grad_enabled()].append(input.numel())
             return embed(input, weight, *args, **kwargs)
 
         nn.functional.embedding = embedding
@@ -242,7 +247,6 @@ class Recorder:
         @functools.wraps(load)
         def load_state_dict(module, state, *args, **kwargs):
             if calls_own():
-                self.flush_evaluation()
                 self.tensors("loaded", {k: v for k, v in state.items() if isinstance(v, Tensor)})
                 self.loaded(len(state))
             return load(module, state, *args, **kwargs)
@@ -306,15 +310,16 @@ class Recorder:
         elif self.micro:
             self.steps += 1
             self.losses.append(sum(self.micro))
+        if not self.artifact:
+            self.passes = self.no_passes()
         self.micro = []
-        self.passes = self.tokens = 0
         for group in optimizer.param_groups:
             rates = {
                 key: group[key]
                 for key in ("lr", "momentum", "weight_decay", "betas", "eps")
                 if isinstance(group.get(key), int | float | tuple | list)
             }
-            self.record("rate", of=type(optimizer).__name__, **{"value": rates})
+            self.record("rate", value=rates)
         self.virtual += self.seconds_per_step
 
     def trained(self) -> None:
@@ -472,7 +477,7 @@ class Recorder:
     def loaded(self, tensors: int) -> None:
         if self.artifact and "read back" not in self.done and tensors > 1:
             self.stage("read back", f"{tensors} tensors loaded")
-            self.passes = self.tokens = 0
+            self.passes = self.no_passes()
 
     def watch_output(self) -> None:
         recorder = self
@@ -512,15 +517,22 @@ class Recorder:
 
     def flush_evaluation(self, found: re.Match | None = None) -> None:
         """An evaluation is over: its score was printed, or something else begins."""
-        if "read back" in self.done and self.passes > 0:
-            told = f"{self.tokens:,} tokens in {self.passes} passes"
+        # a pass with gradients may score as well, where it is the only one
+        scored = max(self.passes[False], self.passes[True], key=sum)
+        if "read back" in self.done and scored:
+            told = f"{sum(scored):,} tokens in {len(scored)} passes"
             if self.updates:
                 told += f", {self.updates} updates"
             if found:
                 label = found["label"].split()
                 told += f", {found['bpb']} bits per byte" + (f", {label[0]}" if label else "")
             self.stage("evaluate", told)
-        self.passes = self.tokens = self.updates = 0
+        self.passes, self.updates = self.no_passes(), 0
+
+    @staticmethod
+    def no_passes() -> dict[bool, list[int]]:
+        """Tokens of each, without gradients and with them."""
+        return {False: [], True: []}
 
     # what is only recorded
 

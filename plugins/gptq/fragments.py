@@ -45,7 +45,8 @@ def collect_hessians(h: Hyperparameters, model: nn.Module) -> dict[str, Tensor]:
             dist.all_reduce(hessians[name])
         hessians[name] /= count * h.world_size
         diagonal = hessians[name].diagonal()
-        diagonal += h.gptq_damp_collected * diagonal.mean()
+        if h.gptq_damp_collected:
+            diagonal += h.gptq_damp_collected * diagonal.mean()
     synchronize(h)
     seconds = time.perf_counter() - started
     log(h, f"gptq:collected {len(hessians)} Hessians in {seconds:.1f} s")

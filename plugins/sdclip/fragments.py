@@ -7,7 +7,9 @@ if h.hessian_clip_lambda and name in hessians:
     weight = w.abs() @ (curvature / curvature.mean())
     scale = scale * (1 + h.hessian_clip_lambda * (weight / weight.mean() - 1))
 # @endif
-return [(w, as_stored(scale.clamp_min(h.sdclip_least_clip / top)))]
+if h.sdclip_least_clip:
+    scale = scale.clamp_min(h.sdclip_least_clip / top)
+return [(w, as_stored(scale))]
 
 
 # @fill main.setup

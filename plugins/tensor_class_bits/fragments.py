@@ -5,8 +5,8 @@ QUANTIZER = f"int{Hyperparameters.matrix_bits}"
 # @fill modules
 def class_bits(h: Hyperparameters, name: str, kind: str) -> int:
     """Bits of a large parameter's integers, by what it belongs to; above 8 it stays a float."""
-    patterns = h.fp16_keep_name_patterns.split(",")
-    if kind == "scalar" or any(pattern in name for pattern in patterns if pattern):
+    patterns = h.fp16_keep_name_patterns
+    if kind == "scalar" or (patterns and any(one and one in name for one in patterns.split(","))):
         return 16
     if "bigram" in name:
         return h.bigram_bits
