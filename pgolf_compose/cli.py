@@ -174,6 +174,45 @@ def report(build, files: list[Path], readable: bool) -> list[tuple[str, str]]:
     return rows
 
 
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@path_option("-o", "--output", help="The file to write; FILE_packed.py beside it if left out.")
+@click.option("--pack", metavar="PACKER", default="instant", help="smallest: starts slower.")
+@click.option("--freeze", is_flag=True, help="Put values where the environment is read.")
+@click.option("--set", "set", multiple=True, metavar="NAME=VALUE", help="Frozen at this value.")
+@click.option("--keep", multiple=True, metavar="NAME", help="Still read when frozen.")
+@click.option("--force", is_flag=True, help="Replace a file that was not written here.")
+def pack(file, output, pack, freeze, set, keep, force) -> None:
+    """Make any Python script small: FILE_packed.py does what FILE does."""
+    from pgolf_compose.files import write_files
+    from pgolf_compose.foreign import pack_script, read_script
+    from pgolf_compose.passes.freeze import KEPT
+    from pgolf_compose.plugins import load_library, pick
+
+    if (set or keep) and not freeze:
+        raise click.UsageError("--set and --keep go with --freeze")
+    values = {}
+    for one in set:
+        name, equals, value = one.partition("=")
+        if not equals:
+            raise click.UsageError(f"--set wants NAME=VALUE, not {one}")
+        values[name] = value
+    output = output or file.with_name(f"{file.stem}_packed.py")
+    if output.is_dir():
+        output = output / f"{file.stem}_packed.py"
+    if output.exists() and file.exists() and output.samefile(file):
+        raise ComposeError("would be written over itself; name another file with -o", file)
+    packer = pick("packer", pack, load_library().packers)
+    text = read_script(file)
+    made = pack_script(file, text, packer, values if freeze else None, KEPT | {*keep}, keep)
+    write_files({output: made.data}, force)
+    for note in made.notes:
+        click.echo(note, err=True)
+    before = file.stat().st_size
+    share = f"{len(made.data) / before:.0%} of {before:,}"
+    table([(str(output), f"{len(made.data):,} bytes, {share}; shrunk text {len(made.text):,}")])
+
+
 @main.command("list")
 @click.argument("word", default="")
 @click.option("--recipes", "what", flag_value="recipes", help="Bundled recipes.")

@@ -163,8 +163,6 @@ def test_quantisation_of_the_public_baseline(host, golden):
             assert torch.equal(artifact[kind][name], torch.as_tensor(value)), (kind, name)
     for name, t in host.dequantize(host.unpack(artifact), model).items():
         torch.testing.assert_close(t, torch.as_tensor(arrays[f"out/{name}"]), **TIGHT)
-    stored = (t for kind in kinds.values() for t in artifact[kind].values())
-    assert host.tensor_bytes(stored) == arrays["payload_bytes"]
 
 
 # --- our own small set, for when no captured numbers are at hand -------------------------------

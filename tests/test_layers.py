@@ -53,6 +53,7 @@ ORDER = [
     "passes.unused",
     "passes.inline",
     "passes",
+    "foreign",
     "build",
     "account",
     "flatten",

@@ -12,7 +12,6 @@ from pgolf_compose.pack import MARK, is_ours
 from pgolf_compose.packers import mixing
 from pgolf_compose.packers.digits import LOOPS, as_text, digits
 from pgolf_compose.packers.instant import compressed, instant, loaders
-from pgolf_compose.passes import shrink_names
 from pgolf_compose.unpack import unpack
 
 # longer than the loader, so that it pays
@@ -122,29 +121,6 @@ def test_packing_the_baseline_shrinks_it_to_less_than_a_quarter(baseline):
 def test_an_unknown_packer_is_told_with_the_nearest(refuses):
     told = refuses("baseline", "--check", "--pack", "instnat")
     assert told == "instnat is no packer. Did you mean instant?\n"
-
-
-def test_minify_drops_what_does_nothing():
-    before = '''
-def area(width: float, height: float) -> float:
-    """Of a rectangle."""
-    # both sides
-    return width * height
-
-
-print(f"{area(2, 3)} {'quoted'}")
-'''
-    after = """def e(e,a):return e*a
-print(f"{e(2,3)} {'quoted'}")"""
-    assert shrink_names(ast.parse(before))[1] == after
-
-
-def test_f_strings_are_written_as_python_3_11_reads_them():
-    # from 3.12 on the inner quotes could be the outer ones: the same text must come out
-    assert (
-        shrink_names(ast.parse("""print(f"{d['a']}{x!r:>{w}}")"""))[1]
-        == """print(f"{d['a']}{x!r:>{w}}")"""
-    )
 
 
 SHORT = "import sys\nprint(__name__, [n*2 for n in range(9)], sys.argv[0]==__file__)\n"

@@ -55,6 +55,6 @@ def simplify(tree: ast.Module) -> ast.Module:
 
 def shrink_names(tree: ast.Module) -> tuple[ast.Module, str]:
     """A tree after the passes about names, and its text."""
-    for one in (docstrings, tidy, rename):
+    for one in (docstrings, drop_unused, tidy, rename):  # annotations told of values until here
         tree = one(tree)
     return tree, print_tree(tree)

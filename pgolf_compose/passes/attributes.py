@@ -185,7 +185,7 @@ class Own:
                 if self.by_words or PATH.match(node.value):
                     yield from WORD.findall(node.value)
                 if node.value.startswith("-"):  # --model-dim makes an attribute model_dim
-                    yield from WORD.findall(node.value.replace("-", "_"))
+                    yield from WORD.findall(node.value.lstrip("-").replace("-", "_"))
             elif isinstance(node, ast.Call):
                 if not self.calls_own(node):
                     yield from (one.arg for one in node.keywords if one.arg)
@@ -199,6 +199,9 @@ class Own:
         if any(one.attr in ("__name__", "__qualname__") for one in self.accesses):
             for node in self.classes:
                 yield from (one.name for one in node.body if hasattr(one, "name"))
+        if any(getattr(one, "id", "") == "unittest" for one in self.roots):
+            for node in self.classes:
+                yield from (one for one in self.defines(node) if one.startswith("test"))
         yield from self.listed()
         if self.unknown_packages():
             yield from self.told_by_others()

@@ -17,6 +17,7 @@ __all__ = ["Text", "alike"]
 RUNS = (2, 3, 4, 6)  # words
 TRIED = 30  # names for each binding
 SWEEPS = 3
+LONG = 30_000  # words: one sweep is enough
 WORD = re.compile(r"[^\W\d]\w*|\d+|\W")
 # a run's n-th coming costs 1/n: what is frequent is cheap, what is new is dear
 COST = [0.0, *accumulate(1 / n for n in range(1, 30000))]
@@ -123,7 +124,8 @@ def alike(
         return {owners[scope][name] for scope in binding.live if name in owners[scope]}
 
     order = sorted(words.places, key=lambda one: len(words.places[one]), reverse=True)
-    for _ in range(SWEEPS):
+    sweeps = SWEEPS if len(words.words) < LONG else 1
+    for _ in range(sweeps):
         changed = False
         for binding in order:
             now = given[binding]

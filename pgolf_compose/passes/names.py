@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from pgolf_compose.passes.attributes import add_attributes
-from pgolf_compose.passes.docstrings import decorated
+from pgolf_compose.passes.docstrings import PLAIN_BASES, decorated, last_name
 from pgolf_compose.passes.letters import Text, alike
 from pgolf_compose.passes.printing import print_tree
-from pgolf_compose.passes.scopes import BUILTINS, FUNCTIONS, Binding, Place, Scope, Scopes
+from pgolf_compose.passes.scopes import BUILTINS, FUNCTIONS, Binding, Place, Scope, Scopes, words
 
 __all__ = ["compressed_size", "kept_names", "rename"]
 
@@ -107,6 +107,8 @@ def reaches(tree: ast.Module, scopes: Scopes) -> Iterator[tuple[str, ast.AST, li
                 yield f".{node.attr}", node, [scopes.module]
             elif node.attr == "modules" and ast.unparse(node.value) == "sys":
                 yield "sys.modules", node, [scopes.module]
+            elif ast.unparse(node) in ("unittest.main", "doctest.testmod", "pytest.main"):
+                yield f"{ast.unparse(node)}()", node, [scopes.module]
         elif isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
             yield f"from {node.module} import *", node, [scopes.module]
         elif isinstance(node, ast.Import) and any(one.name == "__main__" for one in node.names):
@@ -120,6 +122,9 @@ def keep(tree: ast.Module, scopes: Scopes) -> None:
                 binding.keep(f"can be read by {told}")
     strings = {node.value for node in ast.walk(tree) if is_string(node)}
     shown = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):  # dataclasses, enums and named tuples show theirs
+        if isinstance(node, ast.ClassDef) and (decorated(node) or shows_name(node, scopes)):
+            scopes.meant[node].keep("its name may be shown")
     if "__name__" in shown or "__qualname__" in shown:
         for binding in scopes.bindings():
             if binding.kinds & {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}:
@@ -135,6 +140,15 @@ def keep(tree: ast.Module, scopes: Scopes) -> None:
                 if is_string(inner) and inner.value in scopes.module.bindings:
                     scopes.module.bindings[inner.value].keep("is in __all__")
     keep_parameters(tree, scopes, strings, shown)
+
+
+def shows_name(node: ast.ClassDef, scopes: Scopes) -> bool:
+    """Whether a base is neither a class of the script nor one that keeps quiet."""
+    return any(
+        last_name(one) not in PLAIN_BASES
+        and (one not in scopes.meant or scopes.meant[one].kinds != {ast.ClassDef})
+        for one in node.bases
+    )
 
 
 def is_string(node: ast.AST) -> bool:
@@ -195,21 +209,32 @@ def keep_parameters(tree: ast.Module, scopes: Scopes, strings: set[str], shown: 
         and all(one.node in callees for one in binding.places if not stores_name(one))
     }
     foreign = foreign_methods(tree, scopes)
-    asked = shown & {"__code__", "__signature__", "signature", "getfullargspec", "__kwdefaults__"}
+    named = shown | {one for node in ast.walk(tree) for one in [getattr(node, "id", "")]}
+    asked = named & SIGNATURE
     for scope in scopes.all:
         node = scope.node
-        if not isinstance(node, FUNCTIONS) or (node in closed and not asked):
+        if not isinstance(node, FUNCTIONS):
+            continue
+        if node.args.kwarg:  # no new name may be a keyword that is meant for the rest
+            scope.free |= {one for one in unknown if len(one) < 4}
+        if node in closed and not asked:
             continue
         for n, one in enumerate(parameters(node)):
             binding = scopes.meant[one]
-            if n == 0 and scope.parent.is_class and node.args.args[:1] == [one]:
+            if node.args.kwarg and (spread or node in open_to):
+                binding.keep("its function may be called with any keyword")
+            elif n == 0 and scope.parent.is_class and node.args.args and not static(node):
                 continue  # self
-            if one in node.args.posonlyargs:
+            elif one in node.args.posonlyargs and not asked:
                 continue
-            if one.arg in unknown:
+            elif one.arg in unknown:
                 binding.keep("may be a keyword of a call")
             elif asked or spread or node in open_to or node in foreign or decorated(node):
                 binding.keep("its function may be called with keywords")
+
+
+def static(node: ast.AST) -> bool:
+    return any(last_name(one) == "staticmethod" for one in getattr(node, "decorator_list", ()))
 
 
 def stores_name(place: Place) -> bool:
@@ -227,6 +252,11 @@ def passed_on(node: ast.expr, scopes: Scopes) -> bool:
     return taken is not None and scopes.meant[taken] is binding
 
 
+# what tells the names of a function's parameters
+SIGNATURE = words(
+    """__annotations__ __code__ __kwdefaults__ __signature__ getfullargspec get_annotations
+    get_type_hints signature"""
+)
 # methods that a base of another module may call with keywords of its own
 CALLED_AS_WE_CALL = re.compile(r"forward\Z|backward\Z|__")
 

@@ -16,8 +16,7 @@ def tidy(tree: ast.Module) -> ast.Module:
                 setattr(node, name, tidy_suite(statements, node))
         if isinstance(node, ast.ClassDef):
             node.bases = [one for one in node.bases if getattr(one, "id", "") != "object"]
-        elif isinstance(node, ast.arguments):
-            # before the others rather than behind a slash
+        elif isinstance(node, ast.arguments) and not node.kwarg:
             node.args[:0], node.posonlyargs = node.posonlyargs, []
         elif isinstance(node, ast.Return) and is_none(node.value):
             node.value = None

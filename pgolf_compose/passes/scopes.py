@@ -86,7 +86,7 @@ class Scopes(ast.NodeVisitor):
         self.generic_visit(tree)
         for binds in (True, False):
             for scope, name, place, stores in self.written:
-                if stores == binds:
+                if (stores and name not in scope.nonlocals) == binds:
                     self.resolve(scope, name, place, stores)
         for binding in self.bindings():
             self.judge(binding)

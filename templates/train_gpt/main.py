@@ -17,10 +17,8 @@ def start(h: Hyperparameters) -> None:
     if h.device.type == "cuda":
         torch.cuda.set_device(h.device)
         torch.backends.cuda.matmul.allow_tf32 = h.precision != "fp32"
-        torch.backends.cudnn.allow_tf32 = h.precision != "fp32"
         if h.precision == "bf16":
             # the flash kernel or an error: the others are slower without a word
-            torch.backends.cuda.enable_flash_sdp(True)
             torch.backends.cuda.enable_cudnn_sdp(False)
             torch.backends.cuda.enable_mem_efficient_sdp(False)
             torch.backends.cuda.enable_math_sdp(False)

@@ -148,10 +148,6 @@ def decompress(data: bytes) -> bytes:
 # @endpart
 
 
-def tensor_bytes(tensors) -> int:
-    return sum(t.numel() * t.element_size() for t in tensors)
-
-
 def encode(model: GPT, stored: dict) -> tuple[bytes, bytes]:
     """The artifact's bytes before compression, and after."""
     # @scope model, stored (name -> tensor, or integers and scales): make another that packs well
@@ -180,18 +176,9 @@ def write_artifact(h: Hyperparameters, model: GPT) -> Path:
     code = len(Path(__file__).read_bytes())
     if h.rank == 0:
         path.write_bytes(data)
-        before = tensor_bytes(model.state_dict().values())
-        parts = (value if isinstance(value, tuple) else (value,) for value in stored.values())
-        payload = tensor_bytes(t for part in parts for t in part)
-        uncompressed = Path("final_model.pt").stat().st_size
-        log(h, f"Serialized model: {uncompressed} bytes")
+        log(h, f"Serialized model: {Path('final_model.pt').stat().st_size} bytes")
         log(h, f"Code size: {code} bytes")
-        log(h, f"Total submission size: {uncompressed + code} bytes")
-        log(
-            h,
-            f"Serialized model {QUANTIZER}+{CODEC}: {len(data)} bytes "
-            f"(payload:{payload} raw_torch:{len(raw)} payload_ratio:{before / payload:.2f}x)",
-        )
+        log(h, f"Serialized model {QUANTIZER}+{CODEC}: {len(data)} bytes (raw:{len(raw)})")
         log(h, f"Total submission size {QUANTIZER}+{CODEC}: {len(data) + code} bytes")
     # @scope h, model, stored, raw and data (bytes), code (a number of bytes)
     # @slot artifact.written
