@@ -90,7 +90,7 @@ def test_entropies_are_those_of_drawn_numbers(clip, bits, wanted):
     [
         (["brotli_codec"], "not predicted: more than a row's deviation sets its step"),
         (["brotli_codec", "sdclip", "bit_packing"], "bit_packing changed how it is made"),
-        (["zstd_codec", "sdclip"], "no record tells what its codec makes of such integers"),
+        (["zstd_codec", "sdclip"], "no public run tells what zstd makes of these integers"),
     ],
 )
 def test_what_cannot_be_told_says_why(added, why):
