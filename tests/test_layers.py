@@ -22,7 +22,6 @@ ORDER = [
     "packers.source",
     "packers.instant",
     "packers.mixing",
-    "packers.mixing",
     "packers",
     "files",
     "data",
