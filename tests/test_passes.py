@@ -387,6 +387,11 @@ EXAMPLES = {
         """,
         None,
     ),
+    "inline: not a method that its class's body names": (
+        inline_functions,
+        "class A:\n    def f(self):\n        return 1\n    g = {2: f}\nprint(A().f(), A.g)",
+        None,
+    ),
     "inline: not where a global means something else": (
         inline_functions,
         "x = g()\ndef f():\n    return x\ndef main(x):\n    return f() + x",

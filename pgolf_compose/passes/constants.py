@@ -275,6 +275,8 @@ def method_uses(
         return None
     if any(getattr(base, "id", "") == own.name for c in kinds.classes.values() for base in c.bases):
         return None
+    if kinds.scopes.of_scope[own].bindings[node.name].reads:  # the class body itself uses it
+        return None
     if any(kinds.of(one.value) is not own for one in loads):
         return None
     return loads
