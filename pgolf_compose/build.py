@@ -2,6 +2,7 @@
 
 import ast
 import json
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,6 +20,7 @@ from pgolf_compose.recipe import find_recipe, read_recipe
 from pgolf_compose.render import render
 from pgolf_compose.resolve import NOTHING, Changes, Composition, resolve
 from pgolf_compose.script import Script
+from pgolf_compose.spans import spans
 from pgolf_compose.technique import Technique
 
 __all__ = ["Build", "compose", "resolve_recipe"]
@@ -87,13 +89,28 @@ class Build:
     def technique(self, name: str) -> Technique:
         return self.library.techniques[name]
 
+    @cached_property
+    def small_lines(self) -> list[tuple[int, int]]:
+        """For each line of the small text the first and the last readable line it came from."""
+        tree, text = self.shrunk
+        found: list[set[int]] = [set() for _ in text.split("\n")]
+        breaks = [n for n, char in enumerate(text) if char == "\n"]
+        for start, end, line in spans(tree, text):
+            for at in range(bisect_left(breaks, start), bisect_left(breaks, end) + 1):
+                found[at].add(line)
+        return [(min(lines), max(lines)) for lines in found]
+
     @property
     def line_map(self) -> bytes:
-        """JSON: for each line of the readable script, who wrote it, in which file and line."""
+        """JSON: who wrote each line of the readable script, in which file and line.
+
+        And for each line of the small text the readable lines it came from, first and last.
+        """
         lines = [[one.owner, one.file.label, one.line] for one in self.script.origins]
         rows = ",\n".join(json.dumps(line) for line in lines)
         about = json.dumps({"pgolf-compose": __version__, "recipe": self.name})
-        return f'{about[:-1]}, "lines": [\n{rows}\n]}}\n'.encode()
+        small = json.dumps(self.small_lines)
+        return f'{about[:-1]}, "small": {small}, "lines": [\n{rows}\n]}}\n'.encode()
 
 
 def resolve_recipe(

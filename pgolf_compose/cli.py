@@ -163,6 +163,10 @@ def report(build, files: list[Path], readable: bool) -> list[tuple[str, str]]:
         least, most = (f"{size / 1e6:.2f}" for size in found.artifact)
         limit = f" of {found.limit / 1e6:.2f} MB allowed" if found.limit else " MB"
         rows.append(("artifact", f"about {least} to {most}{limit}, going by public runs"))
+    if build.packer.slow:
+        seconds = build.packer.slow * len(build.minified)
+        each = f"{seconds:.0f} s more at each start, by {1000 * build.packer.slow} ms a byte"
+        rows.append(("starts", f"about {each}"))
     if found.why:
         rows.append(("artifact" if found.parameters else "parameters", found.why))
     rows.append(("rules", found.verdict))
@@ -705,8 +709,9 @@ def run_for_real(build, data_dir: Path | None, processes: int, force: bool) -> N
     write_files(files, force)
     env = {"DATA_DIR": str(data_dir.resolve())}
     script = folder.resolve() / "train_gpt.py"
+    twin = build.script.origins, build.small_lines
     with progress_display() as show_line:
-        for line in follow(script, folder, env, processes):
+        for line in follow(script, folder, env, processes, *twin):
             show_line(line)
     rows = [(str(path), f"{path.stat().st_size:,} bytes") for path in files]
     rows += [
@@ -728,15 +733,21 @@ def progress_display():
 @click.argument("a")
 @click.argument("b")
 @click.option("--run", is_flag=True, help="Run both, tiny, on the CPU: compare what they compute.")
+@click.option("--bytes", "as_bytes", is_flag=True, help="Bytes of both small files by technique.")
 @json_option
 @recipe_options
-def diff(a, b, run, as_json, **options) -> None:
+def diff(a, b, run, as_bytes, as_json, **options) -> None:
     """Compare recipes or scripts: techniques, values, text. Exit code 1 if they differ.
 
     The options change B: `diff baseline baseline --with metrics`.
     """
+    if run and as_bytes:
+        raise click.UsageError("choose one of --run and --bytes")
     if run:
         diff_runs(a, b, as_json, options)
+        return
+    if as_bytes:
+        diff_bytes(a, b, as_json, options)
         return
     from pgolf_compose.diff import compare
 
@@ -752,6 +763,22 @@ def diff(a, b, run, as_json, **options) -> None:
             color = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
             click.echo(line if "NO_COLOR" in os.environ else click.style(line, fg=color))
     if found.composition or found.text:
+        click.get_current_context().exit(1)
+
+
+def diff_bytes(a: str, b: str, as_json: bool, options: dict) -> None:
+    from pgolf_compose.diff import compare_bytes
+
+    found = compare_bytes(a, b, **options)
+    rows = [*found, ("all", sum(row[1] for row in found), sum(row[2] for row in found))]
+    if as_json:
+        echo_json([dict(zip(("name", "a", "b"), row, strict=True)) for row in rows])
+    else:
+        width = max(len(name) for name, *_ in rows)
+        click.echo(f"{'':{width}}  {'A':>7}  {'B':>7}  {'B - A':>7}")
+        for name, one, other in rows:
+            click.echo(f"{name:{width}}  {one:>7,}  {other:>7,}  {other - one:>+7,}")
+    if any(one != other for _, one, other in found):
         click.get_current_context().exit(1)
 
 

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from pgolf_compose.account import side_by_side
 from pgolf_compose.build import Build, compose
 from pgolf_compose.environment import SIZES, read_script
 from pgolf_compose.errors import ComposeError
@@ -14,7 +15,7 @@ from pgolf_compose.report import changes
 from pgolf_compose.smoke import cache, smoke_sizes
 from pgolf_compose.trace import Comparison, compare_traces, run_both
 
-__all__ = ["Difference", "compare", "run_and_compare"]
+__all__ = ["Difference", "compare", "compare_bytes", "run_and_compare"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,17 @@ def compare(a: str, b: str, **options) -> Difference:
         composition = changes(one.composition, other.composition)
     lines = difflib.unified_diff(text(one), text(other), a, b, lineterm="")
     return Difference(composition, tuple(lines))
+
+
+def compare_bytes(a: str, b: str, **options) -> list[tuple[str, int, int]]:
+    """Bytes of each technique in the small files of two recipes, as `account` shares them out."""
+    for word in (a, b):
+        if word.endswith(".py"):
+            raise ComposeError(
+                "is a script: --bytes compares recipes, whose techniques are known", word
+            )
+    one = compose(a, plugins=options.get("plugins", ()), allow_noncompliant=True)
+    return side_by_side(one, compose(b, **options, allow_noncompliant=True))
 
 
 def run_and_compare(a: str, b: str, folder: Path, **options) -> list[Comparison]:

@@ -62,10 +62,12 @@ def follow(
     env: Mapping[str, str],
     processes: int = 1,
     origins: Sequence[Origin] = (),
+    lines: Sequence[tuple[int, int]] = (),
 ) -> Iterator[str]:
     """Lines of standard output as they come; raises with the script's own words if it fails.
 
-    `origins` of a readable script's lines tell where a line that crashed was written.
+    `origins` of a readable script's lines tell where a line that crashed was written. `lines` of a
+    small script tell for each line of its text which lines of its readable twin it is, from and to.
     """
     as_text = {"encoding": "utf-8", "errors": "replace"}
     with tempfile.TemporaryFile("w+", **as_text) as errors:
@@ -85,17 +87,26 @@ def follow(
                 raise
         if process.returncode:
             errors.seek(0)
-            raise failure(script, process.returncode, errors.read(), folder, origins)
+            raise failure(script, process.returncode, errors.read(), folder, origins, lines)
 
 
 def failure(
-    script: Path, status: int, errors: str, folder: Path, origins: Sequence[Origin]
+    script: Path,
+    status: int,
+    errors: str,
+    folder: Path,
+    origins: Sequence[Origin],
+    lines_of_twin: Sequence[tuple[int, int]],
 ) -> ComposeError:
     """A script that stopped itself says why in one line; a crash leaves its traceback in a file."""
     lines = [line for line in errors.splitlines() if line.strip()]
     own = [line for line in lines if line.startswith(f"{script.name}: ")]
     if own:
         return ComposeError(own[0].removeprefix(f"{script.name}: "), script)
+    readable = script
+    if lines_of_twin:
+        readable = script.with_name(f"{script.stem}_human.py")
+        errors = at_twin(errors, readable, lines_of_twin)
     log = folder / "stderr.txt"
     log.write_text(errors, encoding="utf-8")
     raised = [
@@ -104,8 +115,19 @@ def failure(
         if re.match(r"(\[rank\d+\]: )?[\w.]*(Error|Exception|Interrupt)\b", line)
     ]
     last = (raised or lines or ["no message"])[-1]
-    crashed = re.findall(rf'File "[^"]*{re.escape(script.name)}", line (\d+)', errors)
+    crashed = re.findall(rf'File "[^"]*{re.escape(readable.name)}", line (\d+)', errors)
     where: object = script
     if crashed and 0 < int(crashed[-1]) <= len(origins):
         where = origins[int(crashed[-1]) - 1]
     return ComposeError(f"{last} (the run ended with {status}; all of it in {shown(log)})", where)
+
+
+def at_twin(errors: str, twin: Path, lines: Sequence[tuple[int, int]]) -> str:
+    """Tracebacks through the text of a small script, told by the lines of its readable twin."""
+
+    def told(found: re.Match) -> str:
+        first, last = lines[int(found[1]) - 1]
+        return f'File "{twin}", line {first}' + (f" to {last}" if last > first else "")
+
+    known = "|".join(str(n) for n in range(1, len(lines) + 1))
+    return re.sub(rf'File "<string>", line ({known})\b', told, errors)

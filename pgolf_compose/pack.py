@@ -19,6 +19,7 @@ class Packer:
     name: str
     summary: str
     pack: Callable[[str], bytes]
+    slow: float = 0  # seconds that decoding adds to each start, for each byte of the source
 
 
 def is_ours(text: str) -> bool:

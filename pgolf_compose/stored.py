@@ -126,9 +126,9 @@ def entropy(step: float, top: int) -> float:
 
 def model_classes(script: Script) -> list[Class]:
     """The model's classes of tensors, largest first; the codec is the script's."""
-    codec = next((one for one in CODECS if f'CODEC = "{one}"\n' in script.code), "")
-    if not codec:
-        raise Unknown("no record tells what its codec makes of such integers")
+    codec = (re.findall(r'^CODEC = "(\w+)"$', script.code, re.M) or ["its codec"])[0]
+    if codec not in CODECS:
+        raise Unknown(f"no public run tells what {codec} makes of these integers")
     grouped: dict[tuple, list[tuple[Tensor, int, float]]] = {}
     for name, (tensor, bits, step) in stored(script).items():
         called = re.sub(r"\b\d+\b", "*", name) if step else f"floats of {bits} bits"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import pgolf_compose
-from pgolf_compose.account import LOADER, account, around, marginal, sections, shares, side_by_side
+from pgolf_compose.account import LOADER, account, around, marginal, sections, shares
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +53,6 @@ def test_what_another_needs_cannot_be_left_out():
     assert marginal(build, "sliding_window_eval", None) == "score_first_ttt needs it"
 
 
-def test_two_builds_side_by_side(build, baseline, rows):
-    found = {name: (one, other) for name, one, other in side_by_side(baseline, build)}
-    assert found["ema"] == (0, next(row.packed for row in rows[0] if row.name == "ema"))
-    assert sum(other for _, other in found.values()) == len(build.packed)
-
-
 def test_the_command_shows_all_of_it(cli, baseline):
     lines = cli("show", "baseline", "--bytes").stdout.splitlines()
     assert lines[0].split() == ["technique", "readable", "minified", "packed"]
@@ -70,6 +64,15 @@ def test_the_command_shows_all_of_it(cli, baseline):
     marginals = {row["name"]: row["marginal"] for row in found["techniques"]}
     assert marginals["ema"] == found["file"] - len(baseline.packed) > 0
     assert marginals["host"] is None
+
+
+def test_two_recipes_are_compared_by_technique(cli, baseline, refuses):
+    result = cli("diff", "baseline", "baseline", "--with", "ema", "--bytes")
+    rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines()[1:]}
+    assert result.exit_code == 1 and rows["ema"][0] == "0" and rows["ema"][2].startswith("+")
+    assert rows["all"][0] == f"{len(baseline.packed):,}"
+    assert cli("diff", "baseline", "baseline", "--bytes", "--json").exit_code == 0
+    assert refuses("diff", "baseline", "x.py", "--bytes").startswith("x.py: is a script: ")
 
 
 def test_forms_that_do_not_go_together_are_refused(cli):

@@ -81,7 +81,7 @@ def test_when_time_is_up_what_fits_is_taken_as_it_is(fitting):
 def test_a_model_over_the_limit_is_not_written(short, tmp_path):
     build = pgolf_compose.compose("baseline", added=TECHNIQUES)
     env = {"DATA_DIR": str(short), "FIT_ARTIFACT_LIMIT": "12345"}
-    ran = run_script(build.packed, tmp_path, ITERATIONS="0", **env)
+    ran = run_script(build.readable, tmp_path, ITERATIONS="0", **env)
     assert ran.exit_code == 2 and "the model takes" in ran.stderr
     assert list(tmp_path.glob("*.ptz")) == [] and (tmp_path / "final_model.pt").exists()
 

@@ -37,7 +37,8 @@ def test_the_artifacts_of_public_runs_lie_in_the_interval(name, shared):
     assert len(sizes) >= 3 and least < min(sizes) and max(sizes) < most
     shapes = parameter_shapes(build.script)
     assert sum(one.numbers for one in found) == sum(math.prod(s) for s in shapes.values())
-    assert facts(build).artifact == (least + len(build.packed), most + len(build.packed))
+    vars(build)["packed"] = bytes(1000)  # what is told of the model is no matter of the code
+    assert facts(build).artifact == (least + 1000, most + 1000)
 
 
 def test_so_do_those_of_other_clips_and_bits(shared):
@@ -89,11 +90,12 @@ def test_entropies_are_those_of_drawn_numbers(clip, bits, wanted):
     [
         (["brotli_codec"], "not predicted: more than a row's deviation sets its step"),
         (["brotli_codec", "sdclip", "bit_packing"], "bit_packing changed how it is made"),
-        (["zstd_codec", "sdclip"], "no record tells what its codec makes of such integers"),
+        (["zstd_codec", "sdclip"], "no public run tells what zstd makes of these integers"),
     ],
 )
 def test_what_cannot_be_told_says_why(added, why):
     build = pgolf_compose.compose("baseline", added=added)
+    vars(build)["packed"] = b""
     assert why in classes(build)[1] and why in facts(build).why
     assert facts(build).artifact is None
 

@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from pgolf_compose.passes.docstrings import PLAIN_BASES, decorated, last_name
 from pgolf_compose.passes.scopes import BUILTINS, FUNCTIONS, Binding, Place, Scope, Scopes, words
@@ -54,7 +54,7 @@ WRAPPERS = words("""checkpoint_wrapper compile deepcopy fully_shard prepare scri
 @cache
 def foreign() -> frozenset[str]:
     """Attributes of Python's, numpy's and torch's objects, in small letters, of three or more."""
-    text = files("pgolf_compose.passes").joinpath("foreign.txt").read_text(encoding="ascii")
+    text = Path(__file__).with_name("foreign.txt").read_text(encoding="ascii")
     return frozenset(text.split())
 
 

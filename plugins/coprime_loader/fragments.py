@@ -56,7 +56,7 @@ class Loader:
         self.batches += 1
         left = [
             (len(shard) - 1) // h.train_seq_len if starts is None else max(1, len(starts))
-            for shard, starts in zip(self.shards, self.ahead, strict=True)
+            for shard, starts in zip(self.shards, self.ahead)
         ]
         weight = np.array(left, dtype=np.float64) ** (0.9 - 0.4 * done)
         few = min(max(8, h.world_size), size, count)
@@ -68,7 +68,7 @@ class Loader:
         order = rng.permutation(mixed)
         queues = [
             [(i, start) for start in rng.permutation(self.take(i, n))]
-            for i, n in zip(chosen[order], counts[order], strict=True)
+            for i, n in zip(chosen[order], counts[order])
         ]
         found = []
         while queues:  # one window of each shard, in another order every round
@@ -82,7 +82,7 @@ class Loader:
         mine = self.windows(count)[h.rank :: h.world_size]
         rows = torch.stack([self.shards[i][start : start + T + 1] for i, start in mine])
         ids, targets = rows[:, :-1].to(torch.int64), rows[:, 1:].to(torch.int64)  # (B, T)
-        return ids.to(h.device, non_blocking=True), targets.to(h.device, non_blocking=True)
+        return ids.to(h.device), targets.to(h.device)
 
 
 # @fill hyperparameters if order == "deterministic"
@@ -129,4 +129,4 @@ class Loader:
         beside = [(turn + n) * self.stride % shards for n in range(h.coprime_shards_per_batch)]
         rows = torch.stack([self.next_window(beside[n % len(beside)]) for n in range(count)])
         ids, targets = rows[:, :-1].to(torch.int64), rows[:, 1:].to(torch.int64)  # (B, T)
-        return ids.to(h.device, non_blocking=True), targets.to(h.device, non_blocking=True)
+        return ids.to(h.device), targets.to(h.device)

@@ -4,8 +4,11 @@ LANES = 512  # coders side by side
 
 def coded(stored: dict) -> dict[str, Tensor]:
     """The integers that fill whole rows of lanes: all that there are in a model of some size."""
-    tensors = {name: value[0] for name, value in stored.items() if isinstance(value, tuple)}
-    return {name: q for name, q in tensors.items() if q.numel() % LANES == 0}
+    return {
+        name: value[0]
+        for name, value in stored.items()
+        if isinstance(value, tuple) and value[0].numel() % LANES == 0
+    }
 
 
 def learnt_tables(tensors, q: np.ndarray):
@@ -15,9 +18,9 @@ def learnt_tables(tensors, q: np.ndarray):
     fills it in: it learns what the encoder did, and no table is stored. Whole numbers, and roots,
     which IEEE 754 rounds correctly, are the same on every machine.
     """
-    counts, row = np.ones((182, 256), int), 0  # of each integer by the mean size around it
+    counts, rows = np.ones((182, 256), int), iter(q)  # of each integer by the mean size around it
     for t in tensors:
-        period = t.shape[-1] // math.gcd(t.shape[-1], LANES)  # rows until the columns recur
+        period = max(1, t.shape[-1] // LANES)  # rows until the columns recur
         sizes = np.full((period, LANES), 2048)  # sums, times 256; as if four of 2 had been seen
         for step in range(t.numel() // LANES):
             if not step & step - 1 & 255:  # after 1, 2, 4 ... steps, and again from each 256th on
@@ -27,14 +30,14 @@ def learnt_tables(tensors, q: np.ndarray):
                 edges = np.append(0, f.cumsum())
             size = sizes[step % period]
             zero = np.sqrt(size // (step // period + 4)).astype(int) * 256 + 128
-            yield edges, zero, q[row]
-            np.add.at(counts.ravel(), zero + q[row], 16)  # unseen counts as a sixteenth of once
+            row = next(rows)
+            yield edges, zero, row
+            np.add.at(counts.ravel(), zero + row, 16)  # unseen counts as a sixteenth of once
             # @if tables == "columns"
-            size += 256 * abs(q[row])
+            size += 256 * abs(row)
             # @else
-            size += 256 * abs(q[row]).sum() // LANES
+            size += 256 * abs(row).sum() // LANES
             # @endif
-            row += 1
 
 
 def encode_integers(tensors, q: np.ndarray) -> np.ndarray:
@@ -91,5 +94,5 @@ data = data[:-4]
 # @fill artifact.unpacked
 words, tensors = stored.pop("").numpy(), coded(stored)
 q = torch.from_numpy(decode_integers(tensors.values(), words)).to(torch.int8).flatten()
-for name, part in zip(tensors, q.split([t.numel() for t in tensors.values()]), strict=True):
+for name, part in zip(tensors, q.split([t.numel() for t in tensors.values()])):
     stored[name] = part.view(tensors[name].shape), stored[name][1]

@@ -44,7 +44,7 @@ def read_checkpoint(h: Hyperparameters) -> dict[str, Tensor]:
         ours = our_names(name, h.num_layers)
         if name in PUBLIC_BANKS and len(t) != len(ours):
             stop(f"{h.init_checkpoint}: {name} holds {len(t)} matrices, the model {len(ours)}")
-        found.update(zip(ours, t if name in PUBLIC_BANKS else (t,), strict=True))
+        found.update(zip(ours, t if name in PUBLIC_BANKS else (t,)))
     return found
 
 

@@ -45,7 +45,7 @@ def attach_adapters(h: Hyperparameters, model: GPT, documents: int) -> list[LowR
     model.lora = LowRank(h, documents, h.vocab_size)
     of_q = [LowRank(h, documents, h.model_dim) for _ in layers]
     of_v = [LowRank(h, documents, kv_dim) for _ in layers]
-    for layer, *pair in zip(layers, of_q, of_v, strict=True):
+    for layer, *pair in zip(layers, of_q, of_v):
         layer.lora = pair
     return [model.lora, *of_q, *of_v]
 
@@ -59,7 +59,7 @@ def detach_adapters(model: GPT) -> None:
 def documents_of(tokens: Tensor) -> list[tuple[int, int]]:
     """First and last token of each: its BOS, and as its last target the BOS of the next."""
     starts = [0, *(1 + (tokens[1:-1] == 1).nonzero().flatten()).tolist()]
-    return list(zip(starts, [*starts[1:], len(tokens) - 1], strict=True))
+    return list(zip(starts, [*starts[1:], len(tokens) - 1]))
 
 
 def evaluate_lora(h: Hyperparameters, forward, validation: Validation) -> tuple[float, float]:

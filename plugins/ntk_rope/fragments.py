@@ -8,7 +8,7 @@ if h.rope_train_seq_len < T:
 # @replace rotary.buffers
 # the base depends on the length: a table for each that runs, and one for all that are short
 for length in {h.rope_train_seq_len, h.train_seq_len, h.eval_seq_len}:
-    for name, table in zip(("cos", "sin"), rotary_tables(h, length), strict=True):
+    for name, table in zip(("cos", "sin"), rotary_tables(h, length)):
         self.register_buffer(f"{name}_{length}", table, persistent=False)
 
 

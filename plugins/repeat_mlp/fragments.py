@@ -5,7 +5,7 @@ for p in self.repeat_mlp.parameters():
 
 
 # @fill layers.loop_begins
-for layer, mlp in zip(self.h.repeat_untie_mlp_layers, self.repeat_mlp, strict=True):
+for layer, mlp in zip(self.h.repeat_untie_mlp_layers, self.repeat_mlp):
     mlp.load_state_dict(self.blocks[layer].mlp.state_dict())
     mlp.requires_grad_(True)
 

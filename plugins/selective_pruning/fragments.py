@@ -11,7 +11,7 @@ def without_cheapest(stored: dict, rows: list[str], count: int) -> dict:
     ]
     order = torch.cat(steps).argsort(stable=True)[:count]
     chosen = torch.zeros(sum(map(len, steps)), dtype=torch.bool).index_fill_(0, order, True)
-    for name, taken in zip(rows, chosen.split([len(one) for one in steps]), strict=True):
+    for name, taken in zip(rows, chosen.split([len(one) for one in steps])):
         q, scale = stored[name]
         q = q.flatten().index_fill(0, ones[name][taken], 0).view_as(q)
         stored = {**stored, name: (q, scale)}

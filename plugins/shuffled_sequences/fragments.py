@@ -38,4 +38,4 @@ class Loader:
         count = h.train_batch_tokens // (h.world_size * h.grad_accum_steps * h.train_seq_len)
         rows = torch.stack([self.next_sequence() for _ in range(count)]).to(torch.int64)
         ids, targets = rows[:, :-1], rows[:, 1:]  # (B, T)
-        return ids.to(h.device, non_blocking=True), targets.to(h.device, non_blocking=True)
+        return ids.to(h.device), targets.to(h.device)

@@ -58,7 +58,7 @@ class Loader:
         mine = stretch[h.rank * span : (h.rank + 1) * span].to(torch.int64)
         ids = mine[:-1].view(-1, h.train_seq_len)  # (B, T)
         targets = mine[1:].view(-1, h.train_seq_len)
-        return ids.to(h.device, non_blocking=True), targets.to(h.device, non_blocking=True)
+        return ids.to(h.device), targets.to(h.device)
 
 
 # @endpart

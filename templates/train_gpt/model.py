@@ -199,7 +199,7 @@ class GPT(nn.Module):
         # @scope self, h; register the rotary tables that rotary.of_length reads as buffers
         # @part rotary.buffers
         longest = max(h.train_seq_len, h.eval_seq_len)
-        for name, table in zip(("cos", "sin"), rotary_tables(h, longest), strict=True):
+        for name, table in zip(("cos", "sin"), rotary_tables(h, longest)):
             self.register_buffer(name, table, persistent=False)
         # @endpart
         self.init_weights()

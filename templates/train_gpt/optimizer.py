@@ -53,19 +53,19 @@ class Muon(torch.optim.Optimizer):
         h, params = self.h, group["params"]
         sizes = [p.numel() for p in params]
         flat = torch.zeros(sum(sizes), device=h.device, dtype=self.dtype)
-        updates = [u.view_as(p) for u, p in zip(flat.split(sizes), params, strict=True)]
+        updates = [u.view_as(p) for u, p in zip(flat.split(sizes), params)]
         # matrices of one shape go through the iteration together
         shapes = {}
-        for p, update in list(zip(params, updates, strict=True))[h.rank :: h.world_size]:
+        for p, update in list(zip(params, updates))[h.rank :: h.world_size]:
             if p.grad is not None:
                 shapes.setdefault(p.shape, []).append((p, update))
         for members in shapes.values():
             U = [self.nesterov(self.state[p], p.grad, group["momentum"]) for p, _ in members]
-            for u, (_, update) in zip(self.direction(torch.stack(U)), members, strict=True):
+            for u, (_, update) in zip(self.direction(torch.stack(U)), members):
                 update.copy_(u)
         if h.world_size > 1:
             dist.all_reduce(flat)
-        yield from zip(params, updates, strict=True)
+        yield from zip(params, updates)
 
     # @endpart
 

@@ -62,7 +62,7 @@ def average_gradients(h: Hyperparameters, model: GPT) -> None:
             flat = torch.cat([grad.flatten() for grad in same])
             dist.all_reduce(flat)
             flat /= h.world_size
-            for grad, mean in zip(same, flat.split([g.numel() for g in same]), strict=True):
+            for grad, mean in zip(same, flat.split([g.numel() for g in same])):
                 grad.copy_(mean.view_as(grad))
 
 
@@ -166,7 +166,7 @@ def warm_up(h: Hyperparameters, model: GPT, forward, optimizers: list) -> None:
     # @scope h, model, forward, optimizers, loader: run what else training will compile
     # @slot warmup.variants
     model.load_state_dict(weights, strict=True)
-    for optimizer, state in zip(optimizers, states, strict=True):
+    for optimizer, state in zip(optimizers, states):
         optimizer.load_state_dict(state)
 
 
