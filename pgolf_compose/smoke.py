@@ -164,6 +164,8 @@ def stages(
                 yield found
             elif missing := [one for one in STAGES if one not in (*seen, "quantise")]:
                 yield Failure(missing[0], "the script ended without it")
+            elif "quantise" not in seen:
+                yield Stage("not seen", "quantise: no tensor was made one of 8 bits", 0.0)
 
 
 def failed(script: Path, folder: Path, event: dict | None, status: int, seen: list) -> Failure:
