@@ -1,13 +1,13 @@
 """Run a script end to end on a CPU, tiny, and tell each stage as it is reached."""
 
 import itertools
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pgolf_compose import cache
 from pgolf_compose.alike import differ_only_in_constants
 from pgolf_compose.build import Build
 from pgolf_compose.environment import (
@@ -23,7 +23,7 @@ from pgolf_compose.files import write_files
 from pgolf_compose.launch import follow
 from pgolf_compose.trace import STAGES, last_line, watch
 
-__all__ = ["Failure", "Stage", "cache", "smoke", "smoke_script", "smoke_sizes"]
+__all__ = ["Failure", "Stage", "smoke", "smoke_script", "smoke_sizes"]
 
 VOCABULARY = 512
 LARGE = 4_000_000  # parameters that a CPU does not train within minutes
@@ -68,12 +68,14 @@ def smoke(build: Build, folder: Path) -> Iterator[Stage]:
     """Every stage of the readable script, then whether the small file computes the same."""
     watched = Stopwatch()
     readable, small = folder / "train_gpt_human.py", folder / "train_gpt.py"
-    env = small_environment(small_data(folder, cache(), VOCABULARY), VOCABULARY, smoke_sizes(build))
+    env = small_environment(
+        small_data(folder, cache.folder(), VOCABULARY), VOCABULARY, smoke_sizes(build)
+    )
     write_files({readable: build.readable, small: build.packed_at(env)})
     yield watched.stage(
         "compose", f"{len(build.readable)} bytes readable, {len(build.packed)} small"
     )
-    yield watched.stage("data", f"{VOCABULARY} pieces, {cache() / f'tiny-{VOCABULARY}'}")
+    yield watched.stage("data", f"{VOCABULARY} pieces, {cache.folder() / f'tiny-{VOCABULARY}'}")
     for one in stages(readable, folder, env):
         if isinstance(one, Failure):
             raise crash(one, build, readable, folder)
@@ -132,7 +134,7 @@ def smoke_script(
         size += f", {len(inside.source.encode()):,} unpacked: {', '.join(inside.layers)}"
     yield watched.stage("code bytes", size)
     pieces = vocabulary(inside.source)
-    env = small_environment(small_data(folder, cache(), pieces), pieces, sizes)
+    env = small_environment(small_data(folder, cache.folder(), pieces), pieces, sizes)
     yield watched.stage("data", f"{pieces} pieces, tiny")
     yield from stages(script, folder, env, timeout)
 
@@ -177,9 +179,3 @@ def failed(script: Path, folder: Path, event: dict | None, status: int, seen: li
     file = Path(event["file"]).name if event["file"] else script.name
     file = "" if file == script.name else file
     return Failure(under_way, message, status, event["line"], event["text"], file)
-
-
-def cache() -> Path:
-    """Where things that can be made again are kept between runs."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home).resolve() / "pgolf-compose"
