@@ -1,5 +1,6 @@
 """Run a script end to end on a CPU, tiny, and tell each stage as it is reached."""
 
+import hashlib
 import itertools
 import re
 import time
@@ -80,10 +81,10 @@ def smoke(build: Build, folder: Path) -> Iterator[Stage]:
         if isinstance(one, Failure):
             raise crash(one, build, readable, folder)
         yield one
-    wanted = figures((folder / "stdout.txt").read_text(encoding="utf-8").splitlines())
+    wanted = figures((folder / "stdout.txt").read_text(encoding="utf-8").splitlines(), folder)
     watched = Stopwatch()
     compare_small_file(small, folder, env, wanted)
-    yield watched.stage("small file", f"the same {len(wanted)} losses, scores and sizes")
+    yield watched.stage("small file", f"the same {len(wanted)} losses, scores, sizes and files")
     told = differ_only_in_constants(build.simplified(), build.simplified(env))
     yield watched.stage("shipped", told or "the file that counts differs from it in constants only")
 
@@ -111,16 +112,18 @@ def crash(failure: Failure, build: Build, script: Path, folder: Path) -> Compose
 
 
 def compare_small_file(small: Path, folder: Path, env: Mapping[str, str], wanted: list) -> None:
-    """The small file as a user runs it, without stand-ins, prints what its readable twin did."""
-    again = figures(list(follow(small, folder, env)))
+    """The small file as a user runs it, without stand-ins, does what its readable twin did."""
+    again = figures(list(follow(small, folder, env)), folder)
     for one, other in itertools.zip_longest(wanted, again):
         if one != other:
             raise ComposeError(f"computes {other!r} where its readable twin has {one!r}", small)
 
 
-def figures(lines: list[str]) -> list[str]:
-    """What two runs of one program must print alike: no times, no size of the code."""
+def figures(lines: list[str], folder: Path) -> list[str]:
+    """What two runs of one program must print and write alike: no times, no size of the code."""
     kept = [re.sub(r" \w+_(?:time|avg):\S+", "", line) for line in lines if "_loss:" in line]
+    written = sorted(folder.glob("final_model*"))
+    kept += [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in written]
     return kept + [line for line in lines if line.startswith("Serialized model")]
 
 
