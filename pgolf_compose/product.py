@@ -41,8 +41,11 @@ def product(build: Build) -> Product:
 def finished(path: Path, **options) -> Product:
     """`product(compose(path, **options))`, from the cache where nothing has changed."""
     name = cache.key("product", path.resolve(), sorted(options.items()))
-    if kept := cache.recall(name):
+    try:
+        kept = cache.recall(name) or {}
         return Product(**kept | {"told": tuple(map(tuple, kept["told"]))})
+    except (KeyError, TypeError):
+        pass  # nothing, or not what was put there
     made = product(build := compose(path, **options))
     # other people's plugins are not watched for changes
     if not (options.get("plugins") or build.composition.recipe.plugins or others_plugins()):
