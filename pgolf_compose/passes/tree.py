@@ -116,17 +116,26 @@ def fits(value: ast.AST, place: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> 
     )
 
 
-SIGNS = (ast.expr_context, ast.operator, ast.boolop, ast.unaryop, ast.cmpop)
+# fields that hold no nodes, or operators and contexts only
+PLAIN = words("attr arg conversion ctx id is_async kind level module n op ops s simple type_comment")
+FIELDS = {
+    kind: tuple(name for name in kind._fields if name not in PLAIN)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+FIELDS[ast.Constant] = ()
+if hasattr(ast, "TypeAlias"):  # its name is a node
+    FIELDS[ast.TypeAlias] = ast.TypeAlias._fields
 
 
 def children(node: ast.AST) -> list[ast.AST]:
-    """The nodes right under a node, in the order of the text; no operators and contexts."""
+    """The nodes right under a node, in the order of its fields; no operators and contexts."""
     found = []
-    for name in node._fields:
+    for name in FIELDS[node.__class__]:
         value = getattr(node, name, None)
-        if isinstance(value, list):
+        if value.__class__ is list:
             found += [one for one in value if isinstance(one, ast.AST)]
-        elif isinstance(value, ast.AST) and not isinstance(value, SIGNS):
+        elif isinstance(value, ast.AST):
             found.append(value)
     return found
 
