@@ -210,3 +210,15 @@ def test_each_line_of_the_small_text_knows_its_readable_lines(baseline):
     first, last = lines[said]
     assert first <= readable <= last and last - first < 40
     assert json.loads(baseline.line_map)["small"] == [list(pair) for pair in lines]
+
+
+# bytes of the whole file; the first two are composed in other tests anyway
+GOALS = {"baseline": 6_900, "2026-04-09_SP8192": 9_600, "2026-04-05": 9_000, "pr1413": 9_700}
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(n, marks=[pytest.mark.exhaustive] * (k > 1)) for k, n in enumerate(GOALS)],
+)
+def test_a_record_stays_as_small_as_it_is_meant_to_be(recipe):
+    assert len(compose(recipe).packed) < GOALS[recipe]
