@@ -50,6 +50,7 @@ ORDER = [
     "passes.straighten",
     "passes.defaults",
     "passes.constants",
+    "passes.positional",
     "passes.unused",
     "passes.inline",
     "passes",

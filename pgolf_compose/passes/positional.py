@@ -16,9 +16,10 @@ def place_arguments(tree: ast.Module) -> ast.Module:
     functions = own_functions(kinds)
     known = {call: function.parameters for function in functions for call in function.calls}
     for node in kinds.nodes:
-        if isinstance(node, ast.Call) and node.keywords and isinstance(node.func, ast.Name):
-            if node not in known and (parameters := callee(node.func, kinds)) is not None:
-                known[node] = parameters
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            continue
+        if node not in known and (parameters := callee(node.func, kinds)) is not None:
+            known[node] = parameters
     for call, parameters in known.items():
         by_place(call, [one.arg for one in parameters])
     for function in functions:

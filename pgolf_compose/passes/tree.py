@@ -116,17 +116,24 @@ def fits(value: ast.AST, place: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> 
     )
 
 
-SIGNS = (ast.expr_context, ast.operator, ast.boolop, ast.unaryop, ast.cmpop)
+# fields without nodes: operators, contexts, texts
+BARE = words("""arg asname attr conversion ctx id is_async kind kwd_attrs level module op ops rest
+    simple type_comment type_ignores""")
+FIELDS: dict[type, tuple[str, ...]] = {ast.Constant: (), ast.alias: (), ast.Global: ()}
 
 
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes right under a node, in the order of the text; no operators and contexts."""
+    kind = type(node)
+    fields = FIELDS.get(kind)
+    if fields is None:
+        fields = FIELDS[kind] = tuple(one for one in node._fields if one not in BARE)
     found = []
-    for name in node._fields:
+    for name in fields:
         value = getattr(node, name, None)
-        if isinstance(value, list):
+        if value.__class__ is list:
             found += [one for one in value if isinstance(one, ast.AST)]
-        elif isinstance(value, ast.AST) and not isinstance(value, SIGNS):
+        elif isinstance(value, ast.AST):
             found.append(value)
     return found
 
