@@ -112,70 +112,56 @@ def table(rows: list[tuple[str, ...]], indent: str = "") -> None:
 @recipe_options
 def compose(recipe, output, readable, stdout, check, force, **options) -> None:
     """Compose RECIPE: write the small script and its readable twin."""
-    from pgolf_compose.build import compose
     from pgolf_compose.files import write_files
+    from pgolf_compose.product import finished
     from pgolf_compose.recipe import find_recipe
 
     commands = main.list_commands(click.get_current_context())
     path = find_recipe(recipe, kind="command or recipe", others=commands)
     if stdout and (output or check):
         raise click.UsageError("--stdout writes no file: leave out -o and --check")
+    if readable:
+        compose_readable(path, output, stdout, check, force, options)
+        return
+    made = finished(path, **options)
+    if stdout:
+        click.echo(made.small, nl=False)
+        return
+    files = {} if check else made.files(output)
+    write_files(files, force)
+    small, human = f"{size(made.small)}, the file that counts", size_in_lines(made.readable)
+    if check:
+        rows = [("composes", f"{small}; readable {human}")]
+    else:
+        script, twin, _ = files
+        rows = [(str(script), small), (str(twin), f"{human}, the same program")]
+    table([*rows, *made.told])
+
+
+def compose_readable(path, output, stdout, check, force, options) -> None:
+    """The readable script alone: nothing is shrunk, so nothing of the small file is told."""
+    from pgolf_compose.build import compose
+    from pgolf_compose.files import write_files
+    from pgolf_compose.report import told
+
     build = compose(path, **options)
     if stdout:
-        click.echo(build.readable if readable else build.packed, nl=False)
+        click.echo(build.readable, nl=False)
         return
-    files = {} if check else outputs(build, output, readable)
-    rows = report(build, list(files), readable)
-    write_files(files, force)
-    table(rows)
-
-
-def outputs(build, output: Path | None, readable: bool) -> dict[Path, bytes]:
-    """The files to write: the small one, its twin and the map, or the readable one alone."""
     script = output if output and output.suffix == ".py" else None
-    folder = script.parent if script else output or Path("out", build.name)
-    if readable:
-        return {script or folder / "train_gpt_human.py": build.readable}
-    stem = script.stem if script else "train_gpt"
-    return {
-        folder / f"{stem}.py": build.packed,
-        folder / f"{stem}_human.py": build.readable,
-        folder / f"{stem}.map.json": build.line_map,
-    }
+    script = script or (output or Path("out", build.name)) / "train_gpt_human.py"
+    if not check:
+        write_files({script: build.readable}, force)
+    rows = [("composes" if check else str(script), size_in_lines(build.script.code))]
+    table([*rows, *told(build, small=False)])
 
 
-def report(build, files: list[Path], readable: bool) -> list[tuple[str, str]]:
-    """What is written, and in a few lines what people ask next."""
-    from pgolf_compose.report import facts
+def size(text: str) -> str:
+    return f"{len(text.encode()):,} bytes"
 
-    found = facts(build)
-    small = f"{found.small_bytes:,} bytes, the file that counts"
-    human = f"{found.readable_bytes:,} bytes in {found.readable_lines:,} lines"
-    if not files:
-        rows = [("composes", f"{small}; readable {human}")]
-    elif readable:
-        rows = [(str(files[0]), human)]
-    else:
-        rows = [(str(files[0]), small), (str(files[1]), f"{human}, the same program")]
-    if found.parameters is not None:
-        rows.append(("parameters", f"{found.parameters:,}"))
-    if found.artifact:
-        least, most = (f"{size / 1e6:.2f}" for size in found.artifact)
-        limit = f" of {found.limit / 1e6:.2f} MB allowed" if found.limit else " MB"
-        rows.append(("artifact", f"about {least} to {most}{limit}, going by public runs"))
-    if build.packer.slow:
-        seconds = build.packer.slow * len(build.minified)
-        each = f"{seconds:.0f} s more at each start, by {1000 * build.packer.slow} ms a byte"
-        rows.append(("starts", f"about {each}"))
-    if found.why:
-        rows.append(("artifact" if found.parameters else "parameters", found.why))
-    rows.append(("rules", found.verdict))
-    if found.idle:
-        rows.append(("no effect", f"{', '.join(found.idle)}: no line of this script reads it"))
-    if found.changes is not None:
-        parent = build.composition.recipe.parent.name
-        rows.append(("changes", f"{', '.join(found.changes) or 'none'}; against {parent}"))
-    return rows
+
+def size_in_lines(text: str) -> str:
+    return f"{size(text)} in {len(text.splitlines()):,} lines"
 
 
 @main.command()
@@ -691,6 +677,7 @@ def run_for_real(build, data_dir: Path | None, processes: int, force: bool) -> N
     from pgolf_compose.files import write_files
     from pgolf_compose.launch import follow
     from pgolf_compose.passes.freeze import overridden
+    from pgolf_compose.product import product
 
     for name, value in overridden(build.script.tree, os.environ, build.keep).items():
         raise ComposeError(
@@ -705,7 +692,7 @@ def run_for_real(build, data_dir: Path | None, processes: int, force: bool) -> N
             "--data-dir data/tiny names it",
             data_dir,
         )
-    files = outputs(build, folder, readable=False)
+    files = product(build).files(folder)
     write_files(files, force)
     env = {"DATA_DIR": str(data_dir.resolve())}
     script = folder.resolve() / "train_gpt.py"
@@ -850,6 +837,7 @@ def submit(recipe, output, date, force, **options) -> None:
 
     from pgolf_compose.build import compose
     from pgolf_compose.files import write_files
+    from pgolf_compose.product import product
     from pgolf_compose.submission import submission_files, submission_folder, untouched
 
     build = compose(recipe, **options)
@@ -867,4 +855,5 @@ def submit(recipe, output, date, force, **options) -> None:
     for path in files:
         click.echo(path)
     click.echo("results are pending: no log has been read")
-    table(report(build, [], readable=False))
+    made = product(build)
+    table([("composes", f"{size(made.small)}, the file that counts"), *made.told])

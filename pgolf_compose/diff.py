@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from pgolf_compose import cache
 from pgolf_compose.account import side_by_side
 from pgolf_compose.build import Build, compose
 from pgolf_compose.environment import SIZES, read_script
@@ -12,7 +13,7 @@ from pgolf_compose.errors import ComposeError
 from pgolf_compose.files import write_files
 from pgolf_compose.pack import MARK
 from pgolf_compose.report import changes
-from pgolf_compose.smoke import cache, smoke_sizes
+from pgolf_compose.smoke import smoke_sizes
 from pgolf_compose.trace import Comparison, compare_traces, run_both
 
 __all__ = ["Difference", "compare", "compare_bytes", "run_and_compare"]
@@ -60,7 +61,7 @@ def run_and_compare(a: str, b: str, folder: Path, **options) -> list[Comparison]
     for script in scripts:
         read_script(script)  # neither runs where one is not there
     sizes = {**SIZES, **smoke_sizes(*builds)}
-    return compare_traces(*run_both(*scripts, folder, cache(), sizes))
+    return compare_traces(*run_both(*scripts, folder, cache.folder(), sizes))
 
 
 def side(word: str, options: dict) -> Build | str:

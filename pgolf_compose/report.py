@@ -11,14 +11,13 @@ from pgolf_compose.resolve import Composition
 from pgolf_compose.shapes import Unknown, parameter_shapes
 from pgolf_compose.stored import Class, model_classes
 
-__all__ = ["Facts", "changes", "classes", "facts", "verdict"]
+__all__ = ["Facts", "changes", "classes", "facts", "told", "verdict"]
 
 
 @dataclass(frozen=True)
 class Facts:
     """Figures of a build. What could not be told is None, and `why` says why."""
 
-    small_bytes: int
     readable_bytes: int
     readable_lines: int
     parameters: int | None
@@ -30,18 +29,19 @@ class Facts:
     idle: tuple[str, ...]  # settings given, but read by no line
 
 
-def facts(build: Build) -> Facts:
+def facts(build: Build, code_bytes: int | None = None) -> Facts:
+    """`code_bytes` is the small file's size, where the artifact is to be told."""
     composition = build.composition
     parameters = artifact = None
     why = ""
     try:
         shapes = parameter_shapes(build.script)
         parameters = sum(math.prod(shape) for shape in shapes.values())
-        artifact, why = predicted(build, shapes)
+        if code_bytes is not None:
+            artifact, why = predicted(build, shapes, code_bytes)
     except Unknown as error:
         why = f"not told without torch: {error}"
     return Facts(
-        small_bytes=len(build.packed),
         readable_bytes=len(build.readable),
         readable_lines=len(build.script.lines),
         parameters=parameters,
@@ -52,6 +52,31 @@ def facts(build: Build) -> Facts:
         changes=changes(build.parent, composition) if build.parent else None,
         idle=idle(build),
     )
+
+
+def told(build: Build, small: bool = True) -> list[tuple[str, str]]:
+    """In a few lines what people ask of a build next; without the small file, what needs none."""
+    found = facts(build, len(build.packed) if small else None)
+    rows = []
+    if found.parameters is not None:
+        rows.append(("parameters", f"{found.parameters:,}"))
+    if found.artifact:
+        least, most = (f"{size / 1e6:.2f}" for size in found.artifact)
+        limit = f" of {found.limit / 1e6:.2f} MB allowed" if found.limit else " MB"
+        rows.append(("artifact", f"about {least} to {most}{limit}, going by public runs"))
+    if small and build.packer.slow:
+        seconds = build.packer.slow * len(build.minified)
+        each = f"{seconds:.0f} s more at each start, by {1000 * build.packer.slow} ms a byte"
+        rows.append(("starts", f"about {each}"))
+    if found.why:
+        rows.append(("artifact" if found.parameters else "parameters", found.why))
+    rows.append(("rules", found.verdict))
+    if found.idle:
+        rows.append(("no effect", f"{', '.join(found.idle)}: no line of this script reads it"))
+    if found.changes is not None:
+        parent = build.composition.recipe.parent.name
+        rows.append(("changes", f"{', '.join(found.changes) or 'none'}; against {parent}"))
+    return rows
 
 
 def idle(build: Build) -> tuple[str, ...]:
@@ -74,7 +99,7 @@ ASKED = {f"quantize.{name}" for name in ("label", "bits", "after_bits", "scales"
 ASKED |= {"quantize.calibrate", "artifact.container", "artifact.codec", "artifact.written"}
 
 
-def predicted(build: Build, shapes: dict) -> tuple[tuple[int, int] | None, str]:
+def predicted(build: Build, shapes: dict, code_bytes: int) -> tuple[tuple[int, int] | None, str]:
     """Code and compressed model, by the host's own rule or by the classes of its tensors."""
     composition = build.composition
     if not changed_how_it_is_stored(build):
@@ -91,7 +116,7 @@ def predicted(build: Build, shapes: dict) -> tuple[tuple[int, int] | None, str]:
         if why:
             return None, why
         sizes = (sum(one.bytes[end] for one in found) for end in (0, 1))
-    least, most = (size + len(build.packed) for size in sizes)
+    least, most = (size + code_bytes for size in sizes)
     return (least, most), ""
 
 

@@ -1,13 +1,14 @@
 """Run a script end to end on a CPU, tiny, and tell each stage as it is reached."""
 
+import hashlib
 import itertools
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pgolf_compose import cache
 from pgolf_compose.alike import differ_only_in_constants
 from pgolf_compose.build import Build
 from pgolf_compose.environment import (
@@ -23,7 +24,7 @@ from pgolf_compose.files import write_files
 from pgolf_compose.launch import follow
 from pgolf_compose.trace import STAGES, last_line, watch
 
-__all__ = ["Failure", "Stage", "cache", "smoke", "smoke_script", "smoke_sizes"]
+__all__ = ["Failure", "Stage", "smoke", "smoke_script", "smoke_sizes"]
 
 VOCABULARY = 512
 LARGE = 4_000_000  # parameters that a CPU does not train within minutes
@@ -68,20 +69,22 @@ def smoke(build: Build, folder: Path) -> Iterator[Stage]:
     """Every stage of the readable script, then whether the small file computes the same."""
     watched = Stopwatch()
     readable, small = folder / "train_gpt_human.py", folder / "train_gpt.py"
-    env = small_environment(small_data(folder, cache(), VOCABULARY), VOCABULARY, smoke_sizes(build))
+    env = small_environment(
+        small_data(folder, cache.folder(), VOCABULARY), VOCABULARY, smoke_sizes(build)
+    )
     write_files({readable: build.readable, small: build.packed_at(env)})
     yield watched.stage(
         "compose", f"{len(build.readable)} bytes readable, {len(build.packed)} small"
     )
-    yield watched.stage("data", f"{VOCABULARY} pieces, {cache() / f'tiny-{VOCABULARY}'}")
+    yield watched.stage("data", f"{VOCABULARY} pieces, {cache.folder() / f'tiny-{VOCABULARY}'}")
     for one in stages(readable, folder, env):
         if isinstance(one, Failure):
             raise crash(one, build, readable, folder)
         yield one
-    wanted = figures((folder / "stdout.txt").read_text(encoding="utf-8").splitlines())
+    wanted = figures((folder / "stdout.txt").read_text(encoding="utf-8").splitlines(), folder)
     watched = Stopwatch()
     compare_small_file(small, folder, env, wanted)
-    yield watched.stage("small file", f"the same {len(wanted)} losses, scores and sizes")
+    yield watched.stage("small file", f"the same {len(wanted)} losses, scores, sizes and files")
     told = differ_only_in_constants(build.simplified(), build.simplified(env))
     yield watched.stage("shipped", told or "the file that counts differs from it in constants only")
 
@@ -109,16 +112,18 @@ def crash(failure: Failure, build: Build, script: Path, folder: Path) -> Compose
 
 
 def compare_small_file(small: Path, folder: Path, env: Mapping[str, str], wanted: list) -> None:
-    """The small file as a user runs it, without stand-ins, prints what its readable twin did."""
-    again = figures(list(follow(small, folder, env)))
+    """The small file as a user runs it, without stand-ins, does what its readable twin did."""
+    again = figures(list(follow(small, folder, env)), folder)
     for one, other in itertools.zip_longest(wanted, again):
         if one != other:
             raise ComposeError(f"computes {other!r} where its readable twin has {one!r}", small)
 
 
-def figures(lines: list[str]) -> list[str]:
-    """What two runs of one program must print alike: no times, no size of the code."""
+def figures(lines: list[str], folder: Path) -> list[str]:
+    """What two runs of one program must print and write alike: no times, no size of the code."""
     kept = [re.sub(r" \w+_(?:time|avg):\S+", "", line) for line in lines if "_loss:" in line]
+    written = sorted(folder.glob("final_model*"))
+    kept += [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in written]
     return kept + [line for line in lines if line.startswith("Serialized model")]
 
 
@@ -132,7 +137,7 @@ def smoke_script(
         size += f", {len(inside.source.encode()):,} unpacked: {', '.join(inside.layers)}"
     yield watched.stage("code bytes", size)
     pieces = vocabulary(inside.source)
-    env = small_environment(small_data(folder, cache(), pieces), pieces, sizes)
+    env = small_environment(small_data(folder, cache.folder(), pieces), pieces, sizes)
     yield watched.stage("data", f"{pieces} pieces, tiny")
     yield from stages(script, folder, env, timeout)
 
@@ -164,6 +169,8 @@ def stages(
                 yield found
             elif missing := [one for one in STAGES if one not in (*seen, "quantise")]:
                 yield Failure(missing[0], "the script ended without it")
+            elif "quantise" not in seen:
+                yield Stage("not seen", "quantise: no tensor was made one of 8 bits", 0.0)
 
 
 def failed(script: Path, folder: Path, event: dict | None, status: int, seen: list) -> Failure:
@@ -175,9 +182,3 @@ def failed(script: Path, folder: Path, event: dict | None, status: int, seen: li
     file = Path(event["file"]).name if event["file"] else script.name
     file = "" if file == script.name else file
     return Failure(under_way, message, status, event["line"], event["text"], file)
-
-
-def cache() -> Path:
-    """Where things that can be made again are kept between runs."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home).resolve() / "pgolf-compose"

@@ -143,6 +143,7 @@ def nothing_is_made_twice(tmp_path_factory):
         return kept(lambda: shrink(build), "shrunk", build.script.code, *sorted(build.keep))
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(kept.folder / "cache"))
         patch.setattr(pgolf_compose.build, "render", rendered)
         patch.setattr(black, "format_str", by_pieces)
         patch.setattr(pgolf_compose.build.Build, "shrunk", property(shrunk))

@@ -7,6 +7,7 @@ import pytest
 from conftest import SMALL, as_module, hyperparameters, run_script, technique, write_tree
 
 import pgolf_compose
+from pgolf_compose.passes.freeze import KEPT
 
 
 @pytest.fixture(scope="module")
@@ -379,14 +380,27 @@ def test_run_without_data_says_how_to_get_some(tree, refuses):
 
 def test_run_trains_and_tells_where_everything_is(tree, cli, monkeypatch, short):
     tree({})
-    for name, value in SMALL.items():
-        monkeypatch.setenv(name, value)
-    result = cli("run", "baseline", "--data-dir", short)
+    for name in (open_names := {*KEPT, "OMP_NUM_THREADS"} & set(SMALL)):
+        monkeypatch.setenv(name, SMALL[name])
+    frozen = [f"--set={name}={value}" for name, value in SMALL.items() if name not in open_names]
+    result = cli("run", "baseline", "--data-dir", short, *frozen)
     assert result.exit_code == 0, result.output
     assert "step:3/3 val_loss:" in result.stdout
     assert "final_int8_zlib_roundtrip_exact val_loss:" in result.stdout
     for name in ("train_gpt.py", "final_model.int8.ptz", "logs/test.txt"):
         assert f"\nout/baseline/{name} " in result.stdout
+
+
+def test_run_refuses_a_value_that_the_small_file_does_not_read(tree, refuses, monkeypatch):
+    tree({})
+    monkeypatch.setenv("SEED", "7")
+    monkeypatch.setenv("MATRIX_LR", "0.3")
+    assert refuses("run", "baseline") == (
+        "MATRIX_LR=0.3 is set, but the small file is frozen at 0.04: --set MATRIX_LR=0.3 composes "
+        "it so, --keep MATRIX_LR leaves it open\n"
+    )
+    monkeypatch.setenv("MATRIX_LR", "0.040")  # agrees
+    assert refuses("run", "baseline").startswith("data: there is no data here")
 
 
 def test_two_processes_compute_a_whole_record_as_one_does(tmp_path, short):

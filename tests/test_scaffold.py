@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, run_script
+from conftest import ROOT, SMALL, run_script
 
 import pgolf_compose
 
@@ -28,7 +28,7 @@ def test_a_new_technique_works_and_its_own_test_passes(tree, cli, short):
     done = subprocess.run(pytest_run, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     build = pgolf_compose.compose("baseline", added=["leaky_mlp"], plugins=[folder / "plugins"])
-    ran = run_script(build.packed, folder / "run", DATA_DIR=str(short))
+    ran = run_script(build.packed_at(SMALL), folder / "run", DATA_DIR=str(short))
     assert ran.exit_code == 0, ran.stderr
 
 

@@ -434,7 +434,8 @@ def test_collectives_of_nccl_over_gloo(world, tmp_path):
 
 CUDA = """
 import torch
-import torch._dynamo, torch._inductor.config, torch.nn.attention, torch.utils.data
+import torch._dynamo, torch._inductor.config, torch.nn.attention.flex_attention
+import torch.utils.data
 from torch import nn
 from pgolf_compose.standins import compiling, cuda
 
@@ -482,6 +483,33 @@ with torch.nn.attention.sdpa_kernel(None):
 
 def test_cuda_is_another_name_of_the_cpu(tmp_path):
     ran = run_script(CUDA, tmp_path)
+    assert ran.exit_code == 0, ran.stderr
+
+
+FLEX = """
+import torch
+import torch._dynamo, torch._inductor.config, torch.nn.attention.flex_attention
+import torch.nn.functional as F
+import torch.utils.data
+from pgolf_compose.standins import compiling, cuda, packages
+
+cuda.install(), compiling.install(), packages.install()
+import triton
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+mask = create_block_mask(lambda b, h, q, k: q >= k, None, None, 128, 128, device="cuda")
+q = torch.randn(1, 2, 128, 16, device="cuda", requires_grad=True)
+y = torch.compile(flex_attention)(q, q, q, block_mask=mask)
+wanted = F.scaled_dot_product_attention(q, q, q, is_causal=True)
+assert torch.allclose(y, wanted, atol=1e-5)
+[one], [other] = (torch.autograd.grad(t.square().sum(), q) for t in (y, wanted))
+assert torch.allclose(one, other, atol=1e-4)
+"""
+
+
+@pytest.mark.exhaustive
+def test_flex_attention_trains_on_a_cpu_and_finds_no_triton(tmp_path):
+    ran = run_script(FLEX, tmp_path)
     assert ran.exit_code == 0, ran.stderr
 
 

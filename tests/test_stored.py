@@ -38,7 +38,7 @@ def test_the_artifacts_of_public_runs_lie_in_the_interval(name, shared):
     shapes = parameter_shapes(build.script)
     assert sum(one.numbers for one in found) == sum(math.prod(s) for s in shapes.values())
     vars(build)["packed"] = bytes(1000)  # what is told of the model is no matter of the code
-    assert facts(build).artifact == (least + 1000, most + 1000)
+    assert facts(build, 1000).artifact == (least + 1000, most + 1000)
 
 
 def test_so_do_those_of_other_clips_and_bits(shared):
@@ -96,8 +96,8 @@ def test_entropies_are_those_of_drawn_numbers(clip, bits, wanted):
 def test_what_cannot_be_told_says_why(added, why):
     build = pgolf_compose.compose("baseline", added=added)
     vars(build)["packed"] = b""
-    assert why in classes(build)[1] and why in facts(build).why
-    assert facts(build).artifact is None
+    assert why in classes(build)[1] and why in facts(build, 1000).why
+    assert facts(build, 1000).artifact is None
 
 
 def test_a_least_clip_is_a_matter_of_the_weights():

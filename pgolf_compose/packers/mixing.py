@@ -177,10 +177,13 @@ def model(coded: Coded) -> str:
 
 def filled(coded: Coded, literal: str, precision: int) -> str:
     before, after = LOOPS[139]
-    run = "D=0"  # the memory of the counts
-    if coded.width == 8:
-        run += ";o=o.encode('L1').decode()"
-    run += f"\n{LINES.format('o')}\nexec(o)" if coded.lines else ";exec(o)"
+    text = "o" if coded.width == 7 else "o.encode('L1')"
+    run = "D=0"  # frees the memory of the counts
+    if coded.lines:
+        text = text if coded.width == 7 else f"{text}.decode()"
+        run += f";o={text}\n{LINES.format('o')}\nexec(o)"
+    else:
+        run += f";exec({text})"
     return LOADER.format(
         mark=MARK,
         before=before,

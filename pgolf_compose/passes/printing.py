@@ -64,7 +64,17 @@ def print_tree(tree: ast.Module) -> str:
 
     ast.fix_missing_locations(tree)
     with plain_f_strings():
-        return unparse(tree)
+        return escaped(unparse(tree))
+
+
+def escaped(text: str) -> str:
+    """Letters beyond ASCII as escapes, where all of them stand in texts that take escapes."""
+    plain = text.encode("ascii", "backslashreplace").decode("ascii")
+    try:
+        same = plain == text or ast.dump(ast.parse(plain)) == ast.dump(ast.parse(text))
+    except SyntaxError:
+        return text
+    return plain if same else text
 
 
 @contextmanager

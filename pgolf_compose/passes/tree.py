@@ -116,20 +116,22 @@ def fits(value: ast.AST, place: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> 
     )
 
 
-# fields without nodes: operators, contexts, texts
-BARE = words("""arg asname attr conversion ctx id is_async kind kwd_attrs level module op ops rest
-    simple type_comment type_ignores""")
-FIELDS: dict[type, tuple[str, ...]] = {ast.Constant: (), ast.alias: (), ast.Global: ()}
+# fields that hold no nodes, or operators and contexts only
+PLAIN = words("attr arg conversion ctx id is_async kind level module n op ops s simple type_comment")
+FIELDS = {
+    kind: tuple(name for name in kind._fields if name not in PLAIN)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+FIELDS[ast.Constant] = ()
+if hasattr(ast, "TypeAlias"):  # its name is a node
+    FIELDS[ast.TypeAlias] = ast.TypeAlias._fields
 
 
 def children(node: ast.AST) -> list[ast.AST]:
-    """The nodes right under a node, in the order of the text; no operators and contexts."""
-    kind = type(node)
-    fields = FIELDS.get(kind)
-    if fields is None:
-        fields = FIELDS[kind] = tuple(one for one in node._fields if one not in BARE)
+    """The nodes right under a node, in the order of its fields; no operators and contexts."""
     found = []
-    for name in fields:
+    for name in FIELDS[node.__class__]:
         value = getattr(node, name, None)
         if value.__class__ is list:
             found += [one for one in value if isinstance(one, ast.AST)]

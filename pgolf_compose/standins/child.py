@@ -1,10 +1,13 @@
 """Execute a script as `python SCRIPT` would, with the stand-ins and a recorder in place."""
 
+import __future__
+
 import builtins
 import contextlib
 import functools
 import itertools
 import linecache
+import operator
 import os
 import random
 import sys
@@ -24,6 +27,11 @@ LIBRARIES = tuple(
         *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
         *(str(Path(path)) for path in sys.path if "-packages" in path),
     }
+)
+
+# `exec` inherits these from the code that calls it
+FUTURE = functools.reduce(
+    operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 )
 
 
@@ -50,17 +58,23 @@ def executing(folder: Path) -> None:
     """Source that a script unpacks and executes has lines: in tracebacks, and in a file."""
     execute, number = builtins.exec, itertools.count(1)
 
+    def keep(source: str | bytes) -> str:
+        text = source if isinstance(source, str) else source.decode("utf-8")
+        filename = str(folder / f"unpacked-{next(number)}.py")
+        Path(filename).write_text(text, encoding="utf-8")
+        linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+        return filename
+
     def exec_here(source, globals=None, locals=None, /, **kwargs):
         frame = sys._getframe(1)
         if globals is None:
             globals = frame.f_globals
             locals = frame.f_locals if locals is None else locals
-        if isinstance(source, str | bytes) and is_own(frame.f_code.co_filename):
-            text = source if isinstance(source, str) else source.decode("utf-8")
-            filename = str(folder / f"unpacked-{next(number)}.py")
-            Path(filename).write_text(text, encoding="utf-8")
-            linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-            source = compile(source, filename, "exec", dont_inherit=True)
+        if isinstance(source, str | bytes):
+            filename, flags = "<string>", frame.f_code.co_flags & FUTURE
+            if is_own(frame.f_code.co_filename):
+                filename = keep(source)
+            source = compile(source, filename, "exec", flags, dont_inherit=True)
         if locals is None:
             return execute(source, globals, **kwargs)
         return execute(source, globals, locals, **kwargs)
@@ -119,7 +133,7 @@ def execute(script: Path, recorder) -> int:
     import torch._inductor.config
     import torch.distributed
     import torch.library
-    import torch.nn.attention
+    import torch.nn.attention.flex_attention
     import torch.utils.checkpoint
     import torch.utils.data  # before anything is replaced, torch's own modules are loaded
 

@@ -26,6 +26,8 @@ def install() -> None:
         "mark_static_address",
     ]:
         setattr(torch._dynamo, name, lambda *args, **kwargs: None)
+    # which refuses to train on a CPU, where only its compiled kernels cannot
+    torch.nn.attention.flex_attention._validate_device = lambda *args, **kwargs: None
     install_settings()
     install_operators()
 

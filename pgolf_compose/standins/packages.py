@@ -1,5 +1,6 @@
 """Packages and programs that a script may ask for and this machine may lack."""
 
+import builtins
 import functools
 import importlib.abc
 import importlib.machinery
@@ -15,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pgolf_compose.standins import attention, kernels
+from pgolf_compose.standins.child import HERE, is_own
 
 __all__ = ["USED", "install"]
 
@@ -165,8 +167,25 @@ def install() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "triton"]:
         del sys.modules[name]
     sys.meta_path.insert(0, Finder(makers))
+    hide_from_torch()
     install_programs()
     install_network()
+
+
+def hide_from_torch() -> None:
+    """torch, which has uses of its own for Triton, is to find none."""
+    load = builtins.__import__
+
+    def __import__(name, *args, **kwargs):
+        if name.partition(".")[0] == "triton":
+            frame = sys._getframe(1)
+            while frame.f_back and frame.f_code.co_filename.startswith(HERE):
+                frame = frame.f_back
+            if not is_own(frame.f_code.co_filename):
+                raise ModuleNotFoundError("there is no Triton here but the stand-in", name=name)
+        return load(name, *args, **kwargs)
+
+    builtins.__import__ = __import__
 
 
 def lrzip(words: list[str]) -> None:

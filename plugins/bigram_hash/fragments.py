@@ -67,9 +67,9 @@ kinds.update({"bigram.proj.weight": "scalar"})
 
 
 # @fill quantize.before if table_optimizer == "scalar"
-for name in ("bigram.embed.weight", "bigram.proj.weight"):
-    if name in state and state[name].numel() <= h.int8_keep_float_max_numel:
-        kinds[name] = "scalar"
+for table in ("bigram.embed.weight", "bigram.proj.weight"):
+    if table in state and state[table].numel() <= h.int8_keep_float_max_numel:
+        kinds[table] = "scalar"
 
 
 # @fill model.ready if table_optimizer == "scalar"

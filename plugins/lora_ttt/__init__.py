@@ -27,7 +27,7 @@ technique = Technique(
         "14": "a document ends with the next one's BOS: no target is left out",
     },
     misfit=misfit,
-    smoke={"TTT_CHUNK_SIZE": "32"},
+    smoke={"TTT_CHUNK_SIZE": "32", "TTT_EVAL_SEQ_LEN": "64"},
     hyperparameters=(
         Hyperparameter("lora_rank", 8, "of each adapter", minimum=1),
         Hyperparameter("lora_lr", 0.01, "of Adam", minimum=0),

@@ -47,7 +47,6 @@ host = Host(
         "WARMUP_STEPS": "1",
         "WARMDOWN_ITERS": "3",
         "MAX_WALLCLOCK_SECONDS": "0",
-        "VAL_LOSS_EVERY": "1000",
         "TRAIN_LOG_EVERY": "1",
         "INT8_KEEP_FLOAT_MAX_NUMEL": "4096",
     },

@@ -328,8 +328,7 @@ def parameter_kinds(model: GPT) -> dict[str, str]:
             if isinstance(module, nn.Embedding):
                 kinds[full] = "embedding"
             elif isinstance(module, CastedLinear):
-                untied = not model.h.tie_embeddings and module_name == "lm_head"
-                kinds[full] = "head" if untied else "matrix"
+                kinds[full] = "head" if module_name == "lm_head" else "matrix"
             else:
                 kinds[full] = "scalar"
     # @scope model, kinds (name -> embedding, head, matrix or scalar): rewrite it

@@ -454,7 +454,7 @@ class GPT(nn.Module):
 
     def _init_weights(self):
         nn.init.normal_(self.tok_emb.weight, mean=0.0, std=0.02)
-        for name, module in self.named_modules():
+        for _name, module in self.named_modules():
             if isinstance(module, nn.Linear):
                 if getattr(module, "_zero_init", False):
                     nn.init.zeros_(module.weight)
@@ -495,10 +495,7 @@ class GPT(nn.Module):
         x = self.final_norm(x)
         if self.head_proj is not None:
             x = self.head_proj(x)
-        if self.tie_embeddings:
-            logits_proj = F.linear(x, self.tok_emb.weight)
-        else:
-            logits_proj = self.lm_head(x)
+        logits_proj = F.linear(x, self.tok_emb.weight) if self.tie_embeddings else self.lm_head(x)
         return self.logit_softcap * torch.tanh(logits_proj / self.logit_softcap)
 
     def forward(self, input_ids, target_ids):
