@@ -51,6 +51,7 @@ ORDER = [
     "passes.straighten",
     "passes.defaults",
     "passes.constants",
+    "passes.positional",
     "passes.unused",
     "passes.inline",
     "passes",

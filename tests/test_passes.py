@@ -19,6 +19,7 @@ from pgolf_compose.passes.defaults import drop_defaults
 from pgolf_compose.passes.fold import fold
 from pgolf_compose.passes.freeze import freeze, names_read, overridden
 from pgolf_compose.passes.inline import inline_functions, inline_locals
+from pgolf_compose.passes.positional import place_arguments
 from pgolf_compose.passes.straighten import straighten
 from pgolf_compose.passes.unused import drop_unused
 
@@ -32,6 +33,52 @@ def after(one, before):
 
 
 EXAMPLES = {
+    "place: keywords of known callees, and defaults that every call overrides": (
+        place_arguments,
+        "def f(a, b=1, c=2):\n    return a + b + c\nprint(f(0, b=x), f(a=g(), b=3, c=h()))",
+        "def f(a, b, c=2):\n    return a + b + c\nprint(f(0, x), f(g(), 3, h()))",
+    ),
+    "place: a constructor's": (
+        place_arguments,
+        "class A(Module):\n    def __init__(self, a, b):\n        pass\nA(b=1, a=2)",
+        "class A(Module):\n    def __init__(self, a, b):\n        pass\nA(2, 1)",
+    ),
+    "place: not past calls that would change their order": (
+        place_arguments,
+        "def f(a, b):\n    pass\nf(b=g(), a=h())\ng(a=1)\n@wrapped\ndef g(a):\n    pass",
+        None,
+    ),
+    "unused: values of modules that only messages name": (
+        drop_unused,
+        "class A(nn.Module):\n    def __init__(self):\n        self.dim = 8\nA()\nprint('dim: 8')",
+        "class A(nn.Module):\n    def __init__(self):\n        pass\nA()\nprint('dim: 8')",
+    ),
+    "unused: not what may be asked for by a name that is made up": (
+        drop_unused,
+        "class A:\n    def __init__(self):\n        self.dim = 8\ngetattr(A(), name + ' dim'[1:])",
+        None,
+    ),
+    "attributes: of modules handed to functions and through .to()": (
+        propagate_attributes,
+        """
+        class A(nn.Module):
+            def __init__(self):
+                self.head = None
+        def f(n, model):
+            return model.head is None
+        made = A().to(device)
+        f(1, made)
+        """,
+        """
+        class A(nn.Module):
+            def __init__(self):
+                self.head = None
+        def f(n, model):
+            return None is None
+        made = A().to(device)
+        f(1, made)
+        """,
+    ),
     "split: a pair whose values cannot see each other": (
         split_assignments,
         "def f(x):\n    a, b = 1, g(x)\n    return a + b",

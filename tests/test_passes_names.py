@@ -31,6 +31,7 @@ def after(one, text: str) -> str:
         ("class A:\n    x: int = 3\n    y: str", "class A:\n    x = 3"),
         ("def f():\n    x: int\n    x = 1", "def f():\n    x = 1"),
         ("if a:\n    'note'\nelse:\n    ...", "if a:\n    0"),
+        ("from __future__ import annotations\nx: list[str] = []", "x = []"),
     ],
 )
 def test_docstrings_and_annotations_go(before, expected):

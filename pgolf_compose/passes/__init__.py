@@ -16,6 +16,7 @@ from pgolf_compose.passes.docstrings import docstrings
 from pgolf_compose.passes.fold import fold
 from pgolf_compose.passes.inline import inline_functions, inline_locals
 from pgolf_compose.passes.names import rename
+from pgolf_compose.passes.positional import place_arguments
 from pgolf_compose.passes.printing import print_tree, tidy
 from pgolf_compose.passes.straighten import straighten
 from pgolf_compose.passes.unused import drop_unused
@@ -35,6 +36,7 @@ VALUES: list[Pass] = [
     propagate_attributes,
     dissolve_values,
     propagate_arguments,
+    place_arguments,
     drop_unused,
     inline_locals,
     inline_functions,

@@ -24,6 +24,7 @@ BY_WORDS = words(
     """__getattr__ __getattribute__ __match_args__ __slots__ attrgetter eval exec make_dataclass
     methodcaller namedtuple patch"""
 )
+LISTS = words("items keys values")  # of a namespace: they tell names, and take none
 BY_NAME = words("delattr getattr hasattr setattr")
 # attributes of one or two letters that tensors, arrays and modules have
 SHORT = words("""F H I L M R S T X eq fn fp ge gt id in is le lt mH mT ne or pi re""")
@@ -96,6 +97,9 @@ class Own:
         self.accesses = [node for node in self.nodes if isinstance(node, ast.Attribute)]
         self.roots = self.imported_roots()
         self.calls = {node.func: node for node in self.nodes if isinstance(node, ast.Call)}
+        self.only_listed = {
+            one.value for one in self.accesses if one in self.calls and one.attr in LISTS
+        }
         self.by_words = any(map(self.names_by_words, self.nodes))
         defined = set().union(*(self.defines(one) for one in self.classes), self.stored())
         kept = set(self.kept())
@@ -168,13 +172,17 @@ class Own:
     def names_by_words(self, node: ast.AST) -> bool:
         """Whether any word of a string may become the name of an attribute here."""
         if isinstance(node, ast.Attribute):
-            return node.attr in BY_WORDS or node.attr == "__dict__"
+            return node.attr in BY_WORDS or (
+                node.attr == "__dict__" and node not in self.only_listed
+            )
         if not isinstance(node, ast.Name):
             return getattr(node, "name", "") in BY_WORDS
         call = self.calls.get(node)
         if node.id in BY_NAME:
+            if call and call.args and root(call.args[0]) in self.roots:
+                return False  # getattr(torch, name)
             return not (call and len(call.args) > 1 and isinstance(call.args[1], ast.Constant))
-        return node.id in BY_WORDS or node.id == "vars"
+        return node.id in BY_WORDS or (node.id == "vars" and call not in self.only_listed)
 
     def kept(self) -> Iterator[str]:
         for binding in self.members():

@@ -2,8 +2,18 @@
 
 import ast
 
-from pgolf_compose.passes.kinds import FUNCTIONS, Kinds, is_bag
-from pgolf_compose.passes.tree import Literal, edit, fits, literal, node_of, parents_of, pure, walk
+from pgolf_compose.passes.kinds import FUNCTIONS, Kinds, is_bag, is_module
+from pgolf_compose.passes.tree import (
+    Literal,
+    edit,
+    fits,
+    literal,
+    node_of,
+    parents_of,
+    pure,
+    walk,
+    words,
+)
 from pgolf_compose.passes.variables import Binding, Scopes
 
 __all__ = [
@@ -14,6 +24,18 @@ __all__ = [
     "split_assignments",
 ]
 
+# what `nn.Module` has, and asks of itself
+MODULE = words(
+    """T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda
+    double dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter
+    get_submodule half ipu load_state_dict modules mtia named_buffers named_children named_modules
+    named_parameters parameters register_backward_hook register_buffer register_forward_hook
+    register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook
+    register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
+    register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_
+    set_extra_state set_submodule share_memory state_dict to to_empty train training type xpu
+    zero_grad"""
+)
 REPEATED = 12  # a text of more characters is not repeated
 
 
@@ -286,6 +308,8 @@ def may_override(own: ast.ClassDef, name: str) -> bool:
     """Whether a method of a class with bases may be one that its base calls."""
     from pgolf_compose.passes.attributes import foreign
 
+    if is_module(own):
+        return name in MODULE or (name.startswith("_") and name in foreign())
     return bool(own.bases) and name in foreign()
 
 

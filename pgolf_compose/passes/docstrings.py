@@ -14,7 +14,10 @@ __all__ = ["HARMLESS", "PLAIN_BASES", "decorated", "docstrings", "last_name"]
 HARMLESS = words("""abstractmethod cache cached_property classmethod compile contextmanager disable
     inference_mode lru_cache no_grad property staticmethod wraps""")
 # bases that read nothing of the classes made of them
-PLAIN_BASES = BUILTINS | words("""ABC Dataset Function IterableDataset Module Optimizer Thread""")
+PLAIN_BASES = BUILTINS | words(
+    """ABC Adam AdamW Dataset Embedding Function IterableDataset LayerNorm Linear Module ModuleDict
+    ModuleList Optimizer RMSNorm SGD Sequential Thread"""
+)
 # what reads annotations of functions and classes that are handed to it, by the name it is called by
 READERS = words("custom_op infer_schema script triton_op validate_call")
 ASKED = words("__annotations__ get_annotations get_type_hints signature")
@@ -41,7 +44,23 @@ def decorated(node: ast.AST) -> bool:
 
 
 def docstrings(tree: ast.Module) -> ast.Module:
-    return Docstrings(tree).visit(tree)
+    tree = Docstrings(tree).visit(tree)
+    if not any(map(annotated, ast.walk(tree))):
+        tree.body = [one for one in tree.body if not lets_annotations_wait(one)] or tree.body
+    return tree
+
+
+def annotated(node: ast.AST) -> bool:
+    return bool(getattr(node, "annotation", None) or getattr(node, "returns", None))
+
+
+def lets_annotations_wait(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.ImportFrom)
+        and node.module == "__future__"
+        and [one.name for one in node.names] == ["annotations"]
+        and node.names[0].asname is None
+    )
 
 
 class Docstrings(ast.NodeTransformer):

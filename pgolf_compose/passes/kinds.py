@@ -3,12 +3,14 @@
 import ast
 from functools import cached_property
 
-from pgolf_compose.passes.tree import children, walk
+from pgolf_compose.passes.tree import children, walk, words
 from pgolf_compose.passes.variables import Binding, Scopes
 
 __all__ = ["Kinds"]
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+# methods of modules that return their object
+SAME = words("bfloat16 cpu cuda double eval float half requires_grad_ to train")
 
 
 class Kinds:
@@ -76,6 +78,10 @@ class Kinds:
                 return self.of(node.func)
             if node.func.id == "type" and len(node.args) == 1:
                 return self.of(node.args[0])
+        method = node.func.attr if is_method_call(node) else ""
+        if method in SAME and method not in self.defined:  # model.to(device)
+            own = self.of(node.func.value)
+            return own if own and is_module(own) else None
         return None
 
     def module_binding(self, name: str) -> Binding | None:
@@ -118,7 +124,37 @@ class Kinds:
                 getattr(one, "id", "") == "staticmethod" for one in function.decorator_list
             )
             return None if static else own
-        return self.by_name.get(node.arg)
+        return self.by_name.get(node.arg) or self.of_arguments(function, node)
+
+    def of_arguments(self, function: ast.AST, node: ast.arg) -> ast.ClassDef | None:
+        """The class of what every call gives for a parameter, where all uses are plain calls."""
+        own = self.class_of_method(function)
+        if isinstance(function, ast.Lambda) or (own and function.name != "__init__"):
+            return None
+        binding = self.scopes.of.get(own or function)
+        if binding is None or len(binding.writes) != 1 or binding.declared or not binding.reads:
+            return None
+        parameters = [*function.args.posonlyargs, *function.args.args][bool(own) :]
+        if node not in parameters or isinstance(self.parents[own or function], ast.ClassDef):
+            return None
+        first = len(parameters) - len(function.args.defaults)
+        place, found = parameters.index(node), set()
+        for read in binding.reads:
+            call = self.parents[read]
+            if not isinstance(call, ast.Call) or call.func is not read:
+                return None
+            if any(isinstance(one, ast.Starred) for one in call.args):
+                return None
+            words_given = {one.arg: one.value for one in call.keywords}
+            if None in words_given:
+                return None
+            if place < len(call.args):
+                found.add(self.of(call.args[place]))
+            elif node.arg in words_given:
+                found.add(self.of(words_given[node.arg]))
+            else:
+                return None if place < first else self.of(function.args.defaults[place - first])
+        return found.pop() if len(found) == 1 else None
 
     @cached_property
     def by_name(self) -> dict[str, ast.ClassDef]:
@@ -151,6 +187,19 @@ class Kinds:
             if len(found) == 1 and attribute not in self.defined:
                 self.known_attributes[attribute] = found.pop()
         return self.known_attributes[attribute]
+
+
+def is_method_call(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+
+
+def is_module(node: ast.ClassDef) -> bool:
+    """A class of `nn.Module` and of nothing else."""
+    return bool(node.bases) and all(
+        isinstance(one, ast.Attribute | ast.Name)
+        and (one.attr if isinstance(one, ast.Attribute) else one.id) == "Module"
+        for one in node.bases
+    )
 
 
 def is_bag(node: ast.ClassDef) -> bool:

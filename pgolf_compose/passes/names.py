@@ -200,12 +200,28 @@ def keep_parameters(tree: ast.Module, scopes: Scopes, strings: set[str], shown: 
                 unknown.add(word.arg)
     # dict(x=1) and f(**{"x": 1}) end in keywords as well
     unknown |= strings
+    asked_for = {
+        inner.func
+        for node in ast.walk(tree)
+        for inner in ast.iter_child_nodes(node)
+        if isinstance(inner, ast.Call)
+        and (
+            isinstance(node, ast.Compare)
+            or (isinstance(node, ast.Attribute) and node.attr in ("__name__", "__dict__"))
+            or (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "vars")
+        )
+    }
+    # `type(x)(...)` and `cls(...)` make objects of classes that they do not name
+    classes_met = shown & {"__class__", "__init_subclass__", "classmethod"} or any(
+        isinstance(node, ast.Name) and node.id in ("type", "classmethod") and node not in asked_for
+        for node in ast.walk(tree)
+    )
     closed = {
         function
         for binding, function in owned.items()
         if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
         and function not in open_to
-        and function.name != "__init__"
+        and (function.name != "__init__" or not classes_met)
         and all(one.node in callees for one in binding.places if not stores_name(one))
     }
     foreign = foreign_methods(tree, scopes)

@@ -144,13 +144,35 @@ def drop_attributes(kinds: Kinds, changes: dict) -> None:
 
 
 def words_in_texts(kinds: Kinds) -> set[str]:
-    """Words in string constants: `getattr` and names of parameters may mean an attribute."""
-    return {
-        word
+    """Words of strings that may name an attribute, for `getattr` or a name of a parameter.
+
+    All words where code could be made of strings; else those of strings without other signs.
+    """
+    texts = {
+        node.value
         for node in kinds.nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        for word in "".join(c if c.isalnum() or c == "_" else " " for c in node.value).split()
     }
+    if not any(made_of_texts(node, kinds) for node in kinds.nodes):
+        texts = {one for one in texts if all(c.isalnum() or c in "_.," for c in one)}
+    return {
+        word
+        for text in texts
+        for word in "".join(c if c.isalnum() or c == "_" else " " for c in text).split()
+    }
+
+
+def made_of_texts(node: ast.AST, kinds: Kinds) -> bool:
+    """Whether attributes may be asked for by a text that is put together, or by code in one."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("getattr", "hasattr"):
+        imported = kinds.scopes.of.get(node.args[0]) if node.args else None
+        if imported and all(isinstance(one, ast.alias) for one in imported.writes):
+            return False
+        return len(node.args) < 2 or not isinstance(node.args[1], ast.Constant)
+    name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+    return name in ("attrgetter", "methodcaller", "format_map", "format", "eval", "exec") or (
+        name in ("getattr", "hasattr") and not isinstance(kinds.parents.get(node), ast.Call)
+    )
 
 
 def drop_expressions(kinds: Kinds, changes: dict) -> None:

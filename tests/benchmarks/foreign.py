@@ -2,8 +2,8 @@
 
     python tests/benchmarks/foreign.py [--pack PACKER] [--freeze] [FILE ...]
 
-Without FILES: scripts that come with Python, torch and numpy, and readable scripts of recipes,
-which nothing here is told about.
+Without FILES: two scripts in the manner of public records, readable scripts of recipes (as text:
+nothing here is told whose they are), and scripts that come with Python, torch and numpy.
 """
 
 import argparse
@@ -64,7 +64,9 @@ SITE = [
     "numpy/f2py/crackfortran.py",
     "numpy/f2py/f2py2e.py",
 ]
-RECIPES = ["baseline", "pr1394", "pr1413", "pr1493"]
+RECIPES = ["baseline", "pr1394", "pr1539", "2026-03-17_LoRA_TTT"]
+OURS = Path(__file__).parents[1] / "scripts"
+RECORDS = ["record_like.py", "late_record.py"]  # in the manner of public records
 OPTIONS = {
     "remove_annotations": python_minifier.RemoveAnnotationsOptions(True, True, True, False),
     "remove_literal_statements": True,
@@ -83,7 +85,8 @@ def sources() -> list[tuple[str, str]]:
         found += [(one, path) for path in [folder / one for folder in sites] if path.is_file()][:1]
     texts = [(name, path.read_text(encoding="utf-8")) for name, path in found if path.is_file()]
     composed = [(one, pgolf_compose.compose(one).readable.decode()) for one in RECIPES]
-    return texts + composed
+    records = [(one, (OURS / one).read_text(encoding="utf-8")) for one in RECORDS]
+    return records + composed + texts
 
 
 def lzma_base85(text: str) -> int:
@@ -119,7 +122,7 @@ def main() -> None:
     scripts = [(one, read_script(Path(one))) for one in asked.files] or sources()
     print("| script | bytes | minified + LZMA2 + base85 | pack | share | seconds |")
     print("|---|--:|--:|--:|--:|--:|")
-    shares = []
+    shares, told = [], []
     for name, text in scripts:
         if asked.freeze and not set(names_read(ast.parse(text))) - KEPT:
             continue
@@ -133,8 +136,8 @@ def main() -> None:
             f"| {seconds:.1f} |",
             flush=True,
         )
-        for note in made.notes:
-            print(note, file=sys.stderr)
+        told += made.notes
+    print("", *(f"- {note}" for note in told), sep="\n")
     print(f"\ngeometric mean of {len(shares)}: {geometric_mean(shares):.3f}")
 
 
