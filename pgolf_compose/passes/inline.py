@@ -15,7 +15,14 @@ from pgolf_compose.passes.tree import (
     pure,
     walk,
 )
-from pgolf_compose.passes.variables import CALLABLES, COMPREHENSIONS, Binding, Scope, Scopes
+from pgolf_compose.passes.variables import (
+    CALLABLES,
+    COMPREHENSIONS,
+    Binding,
+    Scope,
+    Scopes,
+    read_at_once,
+)
 
 __all__ = ["inline_functions", "inline_locals"]
 
@@ -556,14 +563,6 @@ def steady(given: ast.expr, binding: Binding, kinds: Kinds) -> bool:
     return is_name(given, kinds.scopes) and all(
         read_at_once(read, binding.scope, kinds.scopes) for read in binding.reads
     )
-
-
-def read_at_once(read: ast.Name, scope: Scope, scopes: Scopes) -> bool:
-    """Whether a read happens when its statement runs: in the function itself or a display in it."""
-    within = scopes.within[read]
-    while isinstance(within.node, ast.ListComp | ast.SetComp | ast.DictComp):
-        within = within.parent
-    return within is scope
 
 
 def rename_apart(function: Function, caller: Scope, kinds: Kinds) -> None:
