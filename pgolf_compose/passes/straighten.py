@@ -3,7 +3,7 @@
 import ast
 
 from pgolf_compose.passes.tree import children, edit, literal, node_of, parents_of, pure, walk
-from pgolf_compose.passes.variables import CALLABLES, Binding, Scopes, read_at_once
+from pgolf_compose.passes.variables import CALLABLES, Binding, Scopes, read_at_once, stops
 
 __all__ = ["straighten"]
 
@@ -100,15 +100,6 @@ def unseen(binding: Binding | None, rest: list[ast.stmt], scopes: Scopes, parent
         return inside.issuperset(binding.reads) and len(here) == len(binding.reads)
     later = inside.issuperset(set(binding.reads) - set(here))
     return later and not stops(rest[0], parents, LOOPS)
-
-
-def stops(node: ast.AST, parents: dict, kinds: tuple) -> bool:
-    """Whether a statement stands within one of some kinds, in its function."""
-    while node in parents and not isinstance(node, CALLABLES):
-        if isinstance(node, kinds):
-            return True
-        node = parents[node]
-    return False
 
 
 def mentions(statement: ast.stmt, name: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pgolf_compose.passes.tree import children
 
-__all__ = ["Binding", "Scope", "Scopes", "read_at_once"]
+__all__ = ["Binding", "Scope", "Scopes", "read_at_once", "stops"]
 
 BUILTINS = frozenset(dir(builtins))
 CALLABLES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -193,3 +193,12 @@ def read_at_once(read: ast.Name, scope: Scope, scopes: Scopes) -> bool:
     while isinstance(within.node, ast.ListComp | ast.SetComp | ast.DictComp):
         within = within.parent
     return within is scope
+
+
+def stops(node: ast.AST, parents: dict, kinds: tuple) -> bool:
+    """Whether a statement stands within one of some kinds, in its function."""
+    while node in parents and not isinstance(node, CALLABLES):
+        if isinstance(node, kinds):
+            return True
+        node = parents[node]
+    return False
