@@ -387,8 +387,8 @@ EXAMPLES = {
     ),
     "inline: a function that returns an expression": (
         inline_functions,
-        "def f(a, b):\n    return a * a + b\ndef main(x):\n    print(f(x, g()))",
-        "def main(x):\n    print(x * x + g())",
+        "def f(a, b):\n    return a * a + b\ndef main(x):\n    print(f(x, x.n))",
+        "def main(x):\n    print(x * x + x.n)",
     ),
     "inline: a function that is called in one place": (
         inline_functions,

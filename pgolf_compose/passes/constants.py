@@ -14,7 +14,7 @@ from pgolf_compose.passes.tree import (
     walk,
     words,
 )
-from pgolf_compose.passes.variables import Binding, Scopes
+from pgolf_compose.passes.variables import Binding, Scopes, stops
 
 __all__ = [
     "dissolve_values",
@@ -41,7 +41,7 @@ REPEATED = 12  # a text of more characters is not repeated
 
 def split_assignments(tree: ast.Module) -> ast.Module:
     """`a, b = x, y` as two statements where neither can see the other."""
-    scopes = Scopes(tree)
+    scopes, parents = Scopes(tree), parents_of(tree)
     changes = {}
     for node in walk(tree):
         if not (
@@ -58,12 +58,22 @@ def split_assignments(tree: ast.Module) -> ast.Module:
         read = {ast.unparse(n) for v in values for n in walk(v) if is_plain(n)}
         if not read.isdisjoint(ast.unparse(one) for one in targets):
             continue
+        parts = [n for v in values for n in walk(v)]
+        stored = {one.attr for one in targets if isinstance(one, ast.Attribute)}
+        if stored and any(isinstance(n, ast.Call) or getattr(n, "attr", "") in stored for n in parts):
+            continue
+        if fails(values[1:]) and stops(node, parents, (ast.Try, ast.TryStar, ast.With)):
+            continue
         if all(map(pure, values)) or all(seen_here(one, scopes) for one in targets):
             changes[node] = [
                 ast.copy_location(ast.Assign([target], value), node)
                 for target, value in zip(targets, values, strict=True)
             ]
     return edit(tree, changes)
+
+
+def fails(values: list[ast.expr]) -> bool:
+    return not all(literal(one) or isinstance(one, ast.Name) for one in values)
 
 
 def seen_here(node: ast.expr, scopes: Scopes) -> bool:

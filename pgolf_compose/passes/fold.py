@@ -62,14 +62,15 @@ def fold(tree: ast.Module) -> ast.Module:
                 [node.arg]
                 if isinstance(node, ast.arg)
                 else (
-                    [node.name]
-                    if isinstance(node, ast.FunctionDef | ast.ClassDef)
-                    else [node.asname or node.name] if isinstance(node, ast.alias) else []
+                    [node.asname or node.name]
+                    if isinstance(node, ast.alias)
+                    else [getattr(node, "name", None), getattr(node, "rest", None)]
                 )
             )
         )
     }
-    return ast.fix_missing_locations(Fold(CALLS - bound).visit(tree))
+    calls = set() if "*" in bound else CALLS - bound
+    return ast.fix_missing_locations(Fold(calls).visit(tree))
 
 
 class Fold(ast.NodeTransformer):
@@ -89,7 +90,8 @@ class Fold(ast.NodeTransformer):
             return ast.copy_location(ast.List(items, ast.Load()), node)
         if not isinstance(value, bool | int | float | str | bytes | tuple | None.__class__):
             return node
-        if isinstance(value, float) and not abs(value) < float("inf"):
+        parts = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(one, float) and not abs(one) < float("inf") for one in parts):
             return node  # no literal stands for infinity or nan
         new = node_of(value, node)
         short = isinstance(value, bool | None.__class__)
@@ -202,6 +204,8 @@ class Fold(ast.NodeTransformer):
             if isinstance(node.args[0], ast.List | ast.Set) and len(given) == 1:
                 items = [literal(one) for one in node.args[0].elts]
                 given = [Literal([one.value for one in items]) if all(items) else None]
+            if function.id == "sum" and "." in ast.unparse(node):
+                return node  # floats are summed with more care from Python 3.12 on
             return self.known(node, getattr(builtins, function.id), *given)
         if isinstance(function, ast.Attribute) and function.attr in METHODS:
             base = literal(function.value)

@@ -15,7 +15,14 @@ from pgolf_compose.passes.tree import (
     pure,
     walk,
 )
-from pgolf_compose.passes.variables import CALLABLES, COMPREHENSIONS, Binding, Scope, Scopes
+from pgolf_compose.passes.variables import (
+    CALLABLES,
+    COMPREHENSIONS,
+    Binding,
+    Scope,
+    Scopes,
+    read_at_once,
+)
 
 __all__ = ["inline_functions", "inline_locals"]
 
@@ -70,11 +77,11 @@ def parts(node: ast.AST) -> tuple[list[ast.AST], list[ast.AST]]:
     return children(node), []
 
 
-def read_first(statement: ast.stmt) -> ast.expr | None:
+def read_first(statement: ast.stmt, scopes: Scopes) -> ast.expr | None:
     """The expression that a statement evaluates first and in any case."""
     if isinstance(statement, ast.Return | ast.Expr | ast.Assign | ast.AnnAssign):
         return statement.value
-    if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+    if isinstance(statement, ast.AugAssign) and is_name(statement.target, scopes):
         return statement.value
     if isinstance(statement, ast.If | ast.Assert):
         return statement.test
@@ -100,8 +107,10 @@ def is_name(node: ast.AST, scopes: Scopes) -> bool:
 
 def unmoved(node: ast.AST, scopes: Scopes) -> bool:
     """Whether a node means the same before and after any call: names, modules' members, texts."""
-    if isinstance(node, ast.Constant | ast.keyword):
+    if isinstance(node, ast.Constant):
         return True
+    if isinstance(node, ast.keyword):
+        return node.arg is not None
     if isinstance(node, ast.Name):
         binding = scopes.of.get(node)
         return binding is None or not binding.declared
@@ -110,7 +119,7 @@ def unmoved(node: ast.AST, scopes: Scopes) -> bool:
             node = node.value
         binding = scopes.of.get(node)
         return bool(binding) and all(isinstance(one, ast.alias) for one in binding.writes)
-    if isinstance(node, ast.Tuple | ast.List | ast.UnaryOp | ast.BinOp | ast.Starred):
+    if isinstance(node, ast.Tuple | ast.List | ast.UnaryOp | ast.BinOp):
         return all(
             literal(one) or unmoved(one, scopes)
             for one in children(node)
@@ -153,7 +162,7 @@ def inline_in_block(block: list[ast.stmt], scopes: Scopes, parents: dict) -> int
             after = passed_quietly(block, n, scopes) or after
             read = sole_read(statement, after, scopes, parents)
         if read is not None:
-            expression = read_first(after)
+            expression = read_first(after, scopes)
             before = evaluated_before(expression, read)
             fine = before is not None and fits(statement.value, read, parents)
             if fine and may_move(statement.value, before, scopes):
@@ -200,7 +209,7 @@ def sole_read(
     ):
         return None
     binding = scopes.of[statement.targets[0]]
-    expression = read_first(after)
+    expression = read_first(after, scopes)
     if expression is None or binding.declared:
         return None
     if any(
@@ -224,8 +233,10 @@ def sole_read(
     )
     if early or not local or isinstance(binding.scope.node, ast.Module):
         return None
+    if seen_after_failure(statement, binding, parents):
+        return None
     if isinstance(after, ast.Return):
-        return None if within_try(after, parents) else reads[0]
+        return reads[0]
     if (
         isinstance(after, ast.Assign)
         and len(after.targets) == 1
@@ -236,13 +247,16 @@ def sole_read(
     return None
 
 
-def within_try(node: ast.AST, parents: dict) -> bool:
-    while node in parents:
-        node = parents[node]
-        if isinstance(node, ast.Try | ast.TryStar):
-            return True
-        if isinstance(node, CALLABLES):
-            return False
+def seen_after_failure(statement: ast.stmt, binding: Binding, parents: dict) -> bool:
+    """Whether the function goes on where a statement fails, and reads the variable there."""
+    inner: ast.AST = statement
+    while (above := parents.get(inner)) and not isinstance(inner, CALLABLES):
+        if isinstance(above, ast.Try | ast.TryStar | ast.With | ast.AsyncWith):
+            suites = [getattr(above, name, []) for name in (*BLOCKS, "handlers")]
+            suite = next(one for one in suites if inner in one)
+            if not {one for part in suite for one in walk(part)}.issuperset(binding.reads):
+                return True
+        inner = above
     return False
 
 
@@ -278,7 +292,7 @@ def copied_names(tree: ast.Module) -> ast.Module:
             source.scope.node, ast.ClassDef
         ):
             continue
-        if in_loop(source.writes[0], parents):
+        if in_loop(source.writes[0], parents) or isinstance(source.writes[0], ast.ExceptHandler):
             continue
         reads = binding.reads
         if all(scopes.within[one].find(source.name) is source for one in reads):
@@ -341,7 +355,10 @@ def can_go(function: Function, kinds: Kinds) -> bool:
     for one in walk(node):
         if isinstance(one, ast.Yield | ast.YieldFrom | ast.Await | ast.Global | ast.Nonlocal):
             return False
-        if isinstance(one, ast.Name) and one.id in ("super", "__class__"):
+        name = getattr(one, "id", None) or getattr(one, "attr", None) or ""
+        if name in ("super", "__class__") or (name[:2] == "__" and name[-2:] != "__"):
+            return False  # what they mean depends on the class around
+        if isinstance(one, ast.alias) and "." in one.name and not one.asname:
             return False
     # a method needs its object at hand under a name
     return not function.first or (
@@ -362,12 +379,16 @@ def body_of(node: ast.FunctionDef) -> list[ast.stmt]:
 
 
 def arguments_of(function: Function) -> list[tuple[ast.arg, ast.expr]] | None:
-    """Each parameter with what the one call gives for it."""
+    """Each parameter with what the one call gives for it, in the order of evaluation."""
     call = function.calls[0]
     given = [function.given(call, n) for n in range(len(function.parameters))]
     if any(one is None for one in given) or len(call.args) > len(given):
         return None
+    order = [*call.args, *(one.value for one in call.keywords)]
+    if any(one not in order and not literal(one) for one in given):
+        return None  # a default is made once
     pairs = list(zip(function.parameters, given, strict=True))
+    pairs.sort(key=lambda pair: order.index(pair[1]) if pair[1] in order else -1)
     if function.first:
         pairs.insert(0, (function.node.args.args[0], call.func.value))
     return pairs
@@ -380,6 +401,10 @@ def as_expression(function: Function, kinds: Kinds) -> bool:
     if pairs is None or len(body) != 1 or not isinstance(body[0], ast.Return):
         return False
     inner = kinds.scopes.of_scope[function.node]
+    if len(inner.bindings) > len(pairs) or isinstance(
+        kinds.scopes.within[call].node, ast.ClassDef
+    ):
+        return False
     value = body[0].value
     if value is None or not names_mean_the_same(function, value, kinds):
         return False
@@ -390,8 +415,8 @@ def as_expression(function: Function, kinds: Kinds) -> bool:
         binding = inner.bindings[parameter.arg]
         if len(binding.writes) != 1:
             return False
-        simple = literal(given) or is_name(given, kinds.scopes)
-        if simple:
+        simple = literal(given) or steady(given, binding, kinds)
+        if simple or (is_name(given, kinds.scopes) and bound_once(given, kinds)):
             reads[binding] = given
             continue
         if len(binding.reads) != 1:
@@ -400,7 +425,8 @@ def as_expression(function: Function, kinds: Kinds) -> bool:
         before = evaluated_before(value, read)
         if before is None or read not in order or order.index(read) < last:
             return False
-        if not all(unmoved(one, kinds.scopes) or plain_operation(one) for one in before):
+        calm = pure(given)
+        if not all(unmoved(n, kinds.scopes) or (calm and plain_operation(n)) for n in before):
             return False
         last = order.index(read)
         reads[binding] = given
@@ -449,6 +475,11 @@ def names_mean_the_same(function: Function, value: ast.AST, kinds: Kinds) -> boo
             if outer.find(one.id) is not binding:
                 return False
     return True
+
+
+def bound_once(node: ast.Name, kinds: Kinds) -> bool:
+    source = kinds.scopes.of[node]
+    return len(source.writes) == 1 and not in_loop(source.writes[0], kinds.parents)
 
 
 def capture_conflict(function: Function, value, reads: dict, kinds: Kinds) -> bool:
@@ -558,19 +589,11 @@ def steady(given: ast.expr, binding: Binding, kinds: Kinds) -> bool:
     )
 
 
-def read_at_once(read: ast.Name, scope: Scope, scopes: Scopes) -> bool:
-    """Whether a read happens when its statement runs: in the function itself or a display in it."""
-    within = scopes.within[read]
-    while isinstance(within.node, ast.ListComp | ast.SetComp | ast.DictComp):
-        within = within.parent
-    return within is scope
-
-
 def rename_apart(function: Function, caller: Scope, kinds: Kinds) -> None:
     """New names for the function's variables where the caller knows them otherwise."""
     taken = kinds.names
     in_caller = {one.id for one in walk(caller.node) if isinstance(one, ast.Name)}
-    in_caller |= set(caller.bindings)
+    in_caller |= {*caller.bindings, *caller.elsewhere}
     inner = kinds.scopes.of_scope[function.node]
     for binding in list(inner.bindings.values()):
         if binding.name not in in_caller:
@@ -592,7 +615,9 @@ def rename(node: ast.AST, name: str) -> None:
         node.arg = name
     elif isinstance(node, ast.alias):
         node.asname = name
-    elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler | ast.MatchAs):
+    elif isinstance(node, ast.MatchMapping):
+        node.rest = name
+    else:  # a definition, a handler or a pattern
         node.name = name
 
 

@@ -2,8 +2,8 @@
 
 import ast
 
-from pgolf_compose.passes.tree import children, edit, literal, node_of, pure, walk
-from pgolf_compose.passes.variables import CALLABLES, Scopes
+from pgolf_compose.passes.tree import children, edit, literal, node_of, parents_of, pure, walk
+from pgolf_compose.passes.variables import CALLABLES, Binding, Scopes, read_at_once, stops
 
 __all__ = ["straighten"]
 
@@ -15,15 +15,15 @@ def straighten(tree: ast.Module) -> ast.Module:
     """The tree with loops over one item unrolled, `x = []; x.append(y)` as one display, and
     values that are overwritten before anything else can see them carried along or left out."""
     tree = unroll(tree)
-    scopes = Scopes(tree)
+    scopes, parents = Scopes(tree), parents_of(tree)
     own = {n.name for n in walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
     for node in walk(tree):
         if not isinstance(node, ast.ClassDef):
             for name in BLOCKS:
                 block = getattr(node, name, None)
                 if isinstance(block, list):
-                    gather(block, scopes)
-                    carry(block, scopes, own)
+                    gather(block, scopes, parents)
+                    carry(block, scopes, parents, own)
     return ast.fix_missing_locations(tree)
 
 
@@ -57,7 +57,7 @@ def leaves(block: list[ast.stmt]) -> bool:
     return False
 
 
-def gather(block: list[ast.stmt], scopes: Scopes) -> None:
+def gather(block: list[ast.stmt], scopes: Scopes, parents: dict) -> None:
     """`x = [a]` and later `x.append(b)`, or `x = {}` and `x[k] = v`, as one display.
 
     A display that is empty may wait for what comes first to it.
@@ -74,9 +74,10 @@ def gather(block: list[ast.stmt], scopes: Scopes) -> None:
             n += 1
             continue
         name, later = first.targets[0].id, n + 1
-        binding = scopes.of.get(first.targets[0])
-        alone = binding and all(scopes.within[one] is binding.scope for one in binding.reads)
-        if alone and not children(first.value):
+        if not unseen(scopes.of.get(first.targets[0]), block[later:], scopes, parents):
+            n += 1
+            continue
+        if not children(first.value):
             while later < len(block) - 1 and not mentions(block[later], name):
                 later += 1
         if taken_in(name, first.value, block[later]):
@@ -86,10 +87,25 @@ def gather(block: list[ast.stmt], scopes: Scopes) -> None:
             n += 1
 
 
+def unseen(binding: Binding | None, rest: list[ast.stmt], scopes: Scopes, parents: dict) -> bool:
+    """Whether nobody can see a variable late: no function made before, no handler of a failure."""
+    if binding is None or binding.declared:
+        return False
+    here = [one for one in binding.reads if read_at_once(one, binding.scope, scopes)]
+    fails = stops(rest[0], parents, (ast.Try, ast.TryStar, ast.With, ast.AsyncWith))
+    if len(here) == len(binding.reads) and not fails:
+        return True
+    inside = {inner for one in rest for inner in walk(one)}
+    if fails:
+        return inside.issuperset(binding.reads) and len(here) == len(binding.reads)
+    later = inside.issuperset(set(binding.reads) - set(here))
+    return later and not stops(rest[0], parents, LOOPS)
+
+
 def mentions(statement: ast.stmt, name: str) -> bool:
     """Whether a statement reads or binds the variable, or leaves the block."""
     return any(
-        getattr(one, "id", getattr(one, "name", None)) == name
+        name in (getattr(one, field, None) for field in ("id", "name", "asname", "rest"))
         or isinstance(one, ast.Return | ast.Raise | ast.Break | ast.Continue)
         for one in walk(statement)
     )
@@ -129,7 +145,7 @@ def taken_in(name: str, display: ast.expr, then: ast.stmt) -> bool:
     return False
 
 
-def carry(block: list[ast.stmt], scopes: Scopes, own: set[str]) -> None:
+def carry(block: list[ast.stmt], scopes: Scopes, parents: dict, own: set[str]) -> None:
     """`x = 0`, `if not x: x = 5`: the known value in tests up to the next binding of x, and no
     first binding where a second follows before any read."""
     n = 0
@@ -153,11 +169,15 @@ def carry(block: list[ast.stmt], scopes: Scopes, own: set[str]) -> None:
                 break
             if value and isinstance(later, ast.If) and reads:
                 tested = set(walk(later.test))
-                for one in [one for one in reads if one in tested]:
+                if not tested.isdisjoint(writes):
+                    break
+                at_once = [one for one in reads if scopes.within[one] is binding.scope]
+                for one in [one for one in at_once if one in tested]:
                     later.test = Put(one, node_of(value.value, one)).visit(later.test)
                     binding.reads.remove(one)
             if writes and not reads and isinstance(later, ast.Assign):
-                if later.targets == writes and pure(statement.value):
+                seen = not unseen(binding, block[n:], scopes, parents)
+                if later.targets == writes and pure(statement.value) and not seen:
                     block.remove(statement)
                     binding.writes.remove(statement.targets[0])
                     n -= 1

@@ -1,13 +1,15 @@
 """Which binding each name in a tree means, as Python resolves them."""
 
 import ast
+import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pgolf_compose.passes.tree import children
 
-__all__ = ["Binding", "Scope", "Scopes"]
+__all__ = ["Binding", "Scope", "Scopes", "read_at_once", "stops"]
 
+BUILTINS = frozenset(dir(builtins))
 CALLABLES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -79,11 +81,22 @@ class Scopes:
             self.of[node] = found
             if isinstance(node.ctx, ast.Load):
                 found.reads.append(node)
+                self.ambiguous(found, node)
             elif node not in found.writes:  # through `global` or `nonlocal`
                 found.writes.append(node)
         for binding in self.bindings():
             for node in binding.writes:
                 self.of[node] = binding
+
+    def ambiguous(self, found: Binding, node: ast.Name) -> None:
+        """Before a module or class body binds a name, it is what is around: count it as declared."""
+        if isinstance(found.scope.node, ast.ClassDef):
+            above = found.scope.parent.find(node.id)
+            if above is not None:
+                above.reads.append(node)
+                above.declared = found.declared = True
+        if isinstance(found.scope.node, ast.ClassDef | ast.Module) and node.id in BUILTINS:
+            found.declared = True
 
     def bindings(self) -> Iterator[Binding]:
         for scope in self.all:
@@ -172,3 +185,20 @@ class Scopes:
             self.visit_all([node.key, node.value], inner)
         else:
             self.visit(node.elt, inner)
+
+
+def read_at_once(read: ast.Name, scope: Scope, scopes: Scopes) -> bool:
+    """Whether a read happens when its statement runs: in the function itself or a display in it."""
+    within = scopes.within[read]
+    while isinstance(within.node, ast.ListComp | ast.SetComp | ast.DictComp):
+        within = within.parent
+    return within is scope
+
+
+def stops(node: ast.AST, parents: dict, kinds: tuple) -> bool:
+    """Whether a statement stands within one of some kinds, in its function."""
+    while node in parents and not isinstance(node, CALLABLES):
+        if isinstance(node, kinds):
+            return True
+        node = parents[node]
+    return False
