@@ -89,7 +89,7 @@ class Scopes:
                 self.of[node] = binding
 
     def ambiguous(self, found: Binding, node: ast.Name) -> None:
-        """Before a module or class body binds a name, it is what is around: count it as declared."""
+        """A name that a class body has yet to bind is the one around it: counted as declared."""
         if isinstance(found.scope.node, ast.ClassDef):
             above = found.scope.parent.find(node.id)
             if above is not None:
