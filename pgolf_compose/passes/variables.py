@@ -1,15 +1,14 @@
 """Which binding each name in a tree means, as Python resolves them."""
 
 import ast
-import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from pgolf_compose.passes.scopes import BUILTINS
 from pgolf_compose.passes.tree import children
 
 __all__ = ["Binding", "Scope", "Scopes", "read_at_once", "stops"]
 
-BUILTINS = frozenset(dir(builtins))
 CALLABLES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -89,7 +88,7 @@ class Scopes:
                 self.of[node] = binding
 
     def ambiguous(self, found: Binding, node: ast.Name) -> None:
-        """Before a module or class body binds a name, it is what is around: count it as declared."""
+        """Before a body binds a name, it is what is around: count it as declared."""
         if isinstance(found.scope.node, ast.ClassDef):
             above = found.scope.parent.find(node.id)
             if above is not None:
