@@ -18,6 +18,7 @@ from pgolf_compose.passes.scopes import BUILTINS, FUNCTIONS, Binding, Place, Sco
 __all__ = ["add_attributes", "foreign"]
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+FIELD = re.compile(r"\{[^{}.]*\.([^{}:!]*)")
 PATH = re.compile(r"[A-Za-z0-9_.]+\Z")  # what may be the name of an attribute, or lead to one
 # what makes or finds attributes by names in strings that may hold more than the name
 BY_WORDS = words(
@@ -192,6 +193,8 @@ class Own:
             if is_string(node):
                 if self.by_words or PATH.match(node.value):
                     yield from WORD.findall(node.value)
+                for field in FIELD.findall(node.value):  # "{0.rank}".format(h)
+                    yield from WORD.findall(field)
                 if node.value.startswith("-"):  # --model-dim makes an attribute model_dim
                     yield from WORD.findall(node.value.lstrip("-").replace("-", "_"))
             elif isinstance(node, ast.Call):

@@ -2,7 +2,10 @@
 
 import ast
 
+from pgolf_compose.passes.attributes import foreign
+from pgolf_compose.passes.docstrings import last_name
 from pgolf_compose.passes.kinds import FUNCTIONS, Kinds, is_bag, is_module
+from pgolf_compose.passes.scopes import BUILTINS
 from pgolf_compose.passes.tree import (
     Literal,
     edit,
@@ -42,7 +45,7 @@ REPEATED = 12  # a text of more characters is not repeated
 def split_assignments(tree: ast.Module) -> ast.Module:
     """`a, b = x, y` as two statements where neither can see the other."""
     scopes, parents = Scopes(tree), parents_of(tree)
-    changes = {}
+    changes, properties = {}, {one.name for one in walk(tree) if isinstance(one, FUNCTIONS)}
     for node in walk(tree):
         if not (
             isinstance(node, ast.Assign)
@@ -60,8 +63,10 @@ def split_assignments(tree: ast.Module) -> ast.Module:
             continue
         parts = [n for v in values for n in walk(v)]
         stored = {one.attr for one in targets if isinstance(one, ast.Attribute)}
-        seen = any(isinstance(n, ast.Call) or getattr(n, "attr", "") in stored for n in parts)
-        if stored and seen:
+        if stored and any(
+            isinstance(one, ast.Call) or getattr(one, "attr", "") in stored | properties
+            for one in parts
+        ):
             continue
         if fails(values[1:]) and stops(node, parents, (ast.Try, ast.TryStar, ast.With)):
             continue
@@ -166,6 +171,13 @@ def attribute_values(kinds: Kinds) -> dict[tuple[ast.ClassDef, str], Literal]:
             else:
                 given.setdefault((own, name), []).append(literal(value))
     inherited = {getattr(base, "id", "") for one in kinds.classes.values() for base in one.bases}
+    for own, name in list(given):
+        line = inherited_from(own, kinds)
+        strange = any(last_name(base) not in kinds.classes for one in line for base in one.bases)
+        if (strange and name == "training") or any(
+            name in kinds.scopes.of_scope[one].bindings for one in line[1:]
+        ):
+            given[own, name].append(None)
     for name, own in kinds.classes.items():
         for binding in kinds.scopes.of_scope[own].bindings.values():
             value = literal(assigned(binding, kinds.parents))
@@ -180,12 +192,33 @@ def attribute_values(kinds: Kinds) -> dict[tuple[ast.ClassDef, str], Literal]:
     }
 
 
+def inherited_from(own: ast.ClassDef, kinds: Kinds) -> list[ast.ClassDef]:
+    """A class and those of the script that it is made of."""
+    found = [own]
+    for one in found:
+        found += [kinds.classes[n] for n in map(last_name, one.bases) if n in kinds.classes]
+    return found
+
+
 def sets_by_name(nodes: list[ast.AST]) -> bool:
     """Whether attributes are set by names that the text does not show."""
     return any(
+        (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("setattr", "delattr", "exec", "eval", "globals", "locals", "vars")
+        )
+        or getattr(node, "attr", "") in ("__dict__", "__setattr__")
+        for node in nodes
+    )
+
+
+def asks_by_name(nodes: list[ast.AST]) -> bool:
+    """Whether attributes are read by names that are made while the script runs."""
+    return any(
         isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id in ("setattr", "delattr", "exec", "eval", "globals", "locals")
+        and last_name(node.func) in ("getattr", "hasattr", "attrgetter", "methodcaller")
+        and not all(isinstance(one, ast.Constant) for one in node.args[-2:][-1:] + node.args[1:2])
         for node in nodes
     )
 
@@ -273,6 +306,8 @@ def own_functions(kinds: Kinds) -> list[Function]:
 def constructor_uses(own: ast.ClassDef, kinds: Kinds) -> list[ast.AST] | None:
     """Reads of a class's name that are neither annotations nor `isinstance`; None if a base."""
     uses = []
+    if any(is_own_class(node, kinds) for node in kinds.nodes):
+        return None
     for read in kinds.module_binding(own.name).reads:
         above = kinds.parents[read]
         if isinstance(above, ast.ClassDef):
@@ -283,6 +318,13 @@ def constructor_uses(own: ast.ClassDef, kinds: Kinds) -> list[ast.AST] | None:
             continue
         uses.append(read)
     return uses
+
+
+def is_own_class(node: ast.AST, kinds: Kinds) -> bool:
+    """`type(x)(...)`, `x.__class__`, `cls`: a class without its name."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Call):
+        return last_name(node.func.func) == "type"
+    return getattr(node, "attr", getattr(node, "id", "")) in ("__class__", "classmethod")
 
 
 def in_annotation(node: ast.AST, parents) -> bool:
@@ -312,13 +354,18 @@ def method_uses(
         return None
     if any(kinds.of(one.value) is not own for one in loads):
         return None
+    if asks_by_name(kinds.nodes) or constructor_uses(own, kinds) is None:
+        return None
+    made = [kinds.parents[read] for read in constructor_uses(own, kinds)]
+    if not all(isinstance(one, ast.Call) for one in made):  # `A.f(a)`
+        return None
+    if any(isinstance(one.value, ast.Call) and last_name(one.value) == "type" for one in loads):
+        return None
     return loads
 
 
 def may_override(own: ast.ClassDef, name: str) -> bool:
     """Whether a method of a class with bases may be one that its base calls."""
-    from pgolf_compose.passes.attributes import foreign
-
     if is_module(own):
         return name in MODULE or (name.startswith("_") and name in foreign())
     return bool(own.bases) and name in foreign()
@@ -390,7 +437,9 @@ def dissolve_values(tree: ast.Module) -> ast.Module:
     """
     kinds = Kinds(tree)
     for own in kinds.classes.values():
-        if is_bag(own):
+        if is_bag(own) and not any(
+            one.declared for one in kinds.scopes.of_scope[own].bindings.values()
+        ):
             uses = uses_of(own, kinds)
             if uses is not None:
                 return dissolved(tree, own, uses, kinds)
@@ -412,6 +461,9 @@ def uses_of(own: ast.ClassDef, kinds: Kinds) -> list[ast.expr] | None:
             above = kinds.parents[node]
             if isinstance(above, ast.Attribute):
                 if above.attr not in attributes or not isinstance(above.ctx, ast.Load):
+                    return None
+                call = kinds.parents[above]
+                if isinstance(call, ast.Call) and call.func is above:  # it may be bound to h
                     return None
             elif isinstance(above, ast.Call) and above.func is node:
                 if above.args or above.keywords:
@@ -494,9 +546,9 @@ def method_of(own: ast.ClassDef, name: str, kinds: Kinds) -> ast.FunctionDef | N
 
 def dissolved(tree: ast.Module, own: ast.ClassDef, uses: list, kinds: Kinds) -> ast.Module:
     taken = {binding.name for binding in kinds.scopes.bindings()}
-    taken |= {node.id for node in kinds.nodes if isinstance(node, ast.Name)}
+    taken |= {node.id for node in kinds.nodes if isinstance(node, ast.Name)} | BUILTINS
     taken -= {b.name for b in kinds.scopes.of_scope[own].bindings.values()}
-    elsewhere = {
+    elsewhere = BUILTINS | {
         b.name for b in kinds.scopes.bindings() if b.scope is not kinds.scopes.of_scope[own]
     }
     names = {}

@@ -3,11 +3,17 @@
 import ast
 from functools import cached_property
 
+from pgolf_compose.passes.docstrings import PLAIN_BASES, last_name
 from pgolf_compose.passes.tree import children, walk, words
 from pgolf_compose.passes.variables import Binding, Scopes
 
 __all__ = ["Kinds"]
 
+# methods that make attributes or objects what they are not in the text
+SPECIAL = words(
+    """__delattr__ __getattr__ __getattribute__ __init_subclass__ __new__ __set_name__ __setattr__
+    __setstate__"""
+)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 # methods of modules that return their object
 SAME = words("bfloat16 cpu cuda double eval float half requires_grad_ to train")
@@ -27,8 +33,20 @@ class Kinds:
             if isinstance(node, ast.ClassDef)
             and len(self.scopes.module.bindings[node.name].writes) == 1
         }
+        while odd := [name for name, node in self.classes.items() if not self.plain(node)]:
+            for name in odd:
+                del self.classes[name]
         self.known: dict[Binding, ast.ClassDef | None] = {}
         self.known_attributes: dict[str, ast.ClassDef | None] = {}
+
+    def plain(self, node: ast.ClassDef) -> bool:
+        """Whether attributes are what is stored: no enumeration, data class, `__getattr__`."""
+        return (
+            not node.decorator_list
+            and not node.keywords
+            and all(last_name(one) in PLAIN_BASES | set(self.classes) for one in node.bases)
+            and not any(getattr(one, "name", "") in SPECIAL for one in node.body)
+        )
 
     @cached_property
     def defined(self) -> dict[str, list[ast.AST]]:
@@ -38,6 +56,12 @@ class Kinds:
             if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
                 found.setdefault(node.name, []).append(node)
         return found
+
+    @cached_property
+    def members(self) -> dict[str, ast.ClassDef]:
+        """What bodies of classes bind, with one of these classes."""
+        scopes = [one for one in self.scopes.all if isinstance(one.node, ast.ClassDef)]
+        return {name: scope.node for scope in scopes for name in scope.bindings}
 
     @cached_property
     def names(self) -> set[str]:
@@ -72,7 +96,7 @@ class Kinds:
             binding = self.scopes.of.get(node)
             return self.of_binding(binding) if binding else None
         if isinstance(node, ast.Attribute):
-            return self.of_attribute(node.attr)
+            return self.of_attribute(node.attr) if self.of(node.value) else None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             if node.func.id in self.classes:
                 return self.of(node.func)
@@ -109,6 +133,9 @@ class Kinds:
         return None
 
     def of_parameter(self, binding: Binding, node: ast.arg) -> ast.ClassDef | None:
+        arguments = binding.scope.node.args
+        if node in (arguments.vararg, arguments.kwarg):
+            return None
         if isinstance(node.annotation, ast.Name):
             return self.classes.get(node.annotation.id)
         if isinstance(node.annotation, ast.Constant):
@@ -116,7 +143,6 @@ class Kinds:
         if node.annotation is not None:
             return None
         function = binding.scope.node
-        arguments = function.args
         first = (*arguments.posonlyargs, *arguments.args)[:1]
         own = self.class_of_method(function) if isinstance(function, FUNCTIONS) else None
         if own and first == (node,):
@@ -124,7 +150,10 @@ class Kinds:
                 getattr(one, "id", "") == "staticmethod" for one in function.decorator_list
             )
             return None if static else own
-        return self.by_name.get(node.arg) or self.of_arguments(function, node)
+        named = self.by_name.get(node.arg)
+        if named and self.given_everywhere(node, function, named):
+            return named
+        return self.of_arguments(function, node)
 
     def of_arguments(self, function: ast.AST, node: ast.arg) -> ast.ClassDef | None:
         """The class of what every call gives for a parameter, where all uses are plain calls."""
@@ -156,6 +185,31 @@ class Kinds:
                 return None if place < first else self.of(function.args.defaults[place - first])
         return found.pop() if len(found) == 1 else None
 
+    def given_everywhere(self, node: ast.arg, function: ast.AST, kind: ast.ClassDef) -> bool:
+        """Whether each call by a function's name gives such an object for a parameter."""
+        if isinstance(function, ast.Lambda):
+            return False
+        above = self.parents[function]
+        bound = isinstance(above, ast.ClassDef)
+        name = above.name if bound and function.name == "__init__" else function.name
+        place = [*function.args.posonlyargs, *function.args.args].index(node) - bound
+        for call in self.calls.get(name, ()):
+            given = [one.value for one in call.keywords if one.arg == node.arg]
+            given += call.args[place : place + 1]
+            if any(
+                getattr(one, "id", "") != node.arg and self.of(one) is not kind for one in given
+            ):
+                return False
+        return True
+
+    @cached_property
+    def calls(self) -> dict[str, list[ast.Call]]:
+        found: dict[str, list[ast.Call]] = {}
+        for node in self.nodes:
+            if isinstance(node, ast.Call):
+                found.setdefault(last_name(node.func), []).append(node)
+        return found
+
     @cached_property
     def by_name(self) -> dict[str, ast.ClassDef]:
         """Parameters without annotation that carry the name of the one object of a class of values.
@@ -184,7 +238,7 @@ class Kinds:
         if attribute not in self.known_attributes:
             self.known_attributes[attribute] = None
             found = {self.of(value) for _, value in self.attribute_stores.get(attribute, ())}
-            if len(found) == 1 and attribute not in self.defined:
+            if len(found) == 1 and attribute not in self.defined | self.members:
                 self.known_attributes[attribute] = found.pop()
         return self.known_attributes[attribute]
 

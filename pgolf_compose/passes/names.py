@@ -198,6 +198,9 @@ def keep_parameters(tree: ast.Module, scopes: Scopes, strings: set[str], shown: 
                 binding.places.append(Place(word, "arg"))
             else:
                 unknown.add(word.arg)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):  # those of __init_subclass__
+            unknown |= {one.arg for one in node.keywords if one.arg}
     # dict(x=1) and f(**{"x": 1}) end in keywords as well
     unknown |= strings
     asked_for = {

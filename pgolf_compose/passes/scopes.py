@@ -131,8 +131,9 @@ class Scopes(ast.NodeVisitor):
         if scope.is_class and binding.scope is scope and scope.parent is not None:
             # before it is bound there, a name in a class body is that of a scope around it
             above = self.find(scope.parent, name)
-            if above is not None:
+            if above is not None or name in BUILTINS:
                 binding.keep("stands for two things in a class body")
+            if above is not None:
                 above.keep("stands for two things in a class body")
 
     def judge(self, binding: Binding) -> None:

@@ -1,7 +1,7 @@
 """What passes share: literal values in a tree, effects of expressions, edits by node."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 __all__ = [
     "HARMLESS",
@@ -76,8 +76,8 @@ def truth(node: ast.expr) -> bool | None:
 
 # Builtins without effects; `range`, `len` and their like fail only on what fails anyway.
 HARMLESS = words(
-    """abs all any bool dict divmod enumerate float frozenset getattr hasattr id int isinstance
-    issubclass len list max min range repr reversed round set slice sorted str sum tuple type zip"""
+    """abs bool divmod enumerate float getattr hasattr id int isinstance issubclass len range repr
+    reversed round slice str type zip"""
 )
 
 
@@ -89,12 +89,17 @@ HARMLESS_METHODS = words(
 )
 
 
-def pure(node: ast.AST, harmless: frozenset[str] = HARMLESS) -> bool:
-    """Whether evaluating `node` changes nothing, so that it may go, or move past what is pure."""
+def pure(node: ast.AST, own: Collection[str] = ()) -> bool:
+    """Whether evaluating `node` changes nothing, so that it may go, or move past what is pure.
+
+    Names in `own` are the script's, who knows what for.
+    """
     for one in walk(node):
         if isinstance(one, ast.Call):
             name, method = getattr(one.func, "id", ""), getattr(one.func, "attr", "")
-            if name not in harmless and method not in HARMLESS_METHODS:
+            if name in own or method in own:
+                return False
+            if name not in HARMLESS and method not in HARMLESS_METHODS:
                 return False
         elif isinstance(one, ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr | ast.Starred):
             return False

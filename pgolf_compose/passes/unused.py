@@ -2,14 +2,19 @@
 
 import ast
 
-from pgolf_compose.passes.constants import may_override, sets_by_name
+from pgolf_compose.passes.attributes import KNOWN, STANDARD, foreign
+from pgolf_compose.passes.constants import asks_by_name, may_override, sets_by_name
+from pgolf_compose.passes.docstrings import HARMLESS as HARMLESS_DECORATORS
+from pgolf_compose.passes.docstrings import last_name
 from pgolf_compose.passes.kinds import FUNCTIONS, Kinds
-from pgolf_compose.passes.tree import HARMLESS, edit, literal, pure, walk
+from pgolf_compose.passes.tree import edit, literal, pure, walk, words
+from pgolf_compose.passes.variables import stops
 
 __all__ = ["drop_unused"]
 
-# a decorator with one of these words hands the function to somebody
-REGISTERING = ("register", "custom_op", "impl", "hook", "command", "route", "fixture")
+# decorators that hand the function to nobody but who names it
+DECORATORS = HARMLESS_DECORATORS | words("autotune dataclass enable_grad heuristics jit script")
+GUARDS = (ast.Try, ast.TryStar, ast.With, ast.AsyncWith)
 DYNAMIC = ("exec", "eval", "globals", "locals", "vars", "dir")
 
 
@@ -24,7 +29,8 @@ def drop_unused(tree: ast.Module) -> ast.Module:
     if not dynamic:
         for binding in kinds.scopes.bindings():
             drop_binding(binding, kinds, changes)
-        drop_methods(kinds, changes)
+        if not asks_by_name(kinds.nodes):
+            drop_methods(kinds, changes)
         if not sets_by_name(kinds.nodes):
             drop_attributes(kinds, changes)
     drop_expressions(kinds, changes)
@@ -38,7 +44,7 @@ def drop_binding(binding, kinds: Kinds, changes: dict) -> None:
         return
     definitions = [one for one in binding.writes if isinstance(one, (*FUNCTIONS, ast.ClassDef))]
     own = {inner for one in definitions for inner in walk(one)}
-    if any(read not in own for read in binding.reads):
+    if any(read not in own for read in binding.reads) or needed(binding, kinds):
         return
     for node in binding.writes:
         above = kinds.parents.get(node)
@@ -50,11 +56,11 @@ def drop_binding(binding, kinds: Kinds, changes: dict) -> None:
             else:
                 changes[above] = None
         elif isinstance(node, (*FUNCTIONS, ast.ClassDef)):
-            words = " ".join(ast.unparse(one) for one in node.decorator_list)
-            if not any(word in words for word in REGISTERING):
-                changes[node] = None
+            changes[node] = None
         elif isinstance(above, ast.Assign) and above.targets == [node]:
-            changes[above] = None if pure(above.value) else as_statement(above)
+            fails = not literal(above.value) and stops(above, kinds.parents, GUARDS)
+            gone = pure(above.value, kinds.defined) and not fails
+            changes[above] = None if gone else as_statement(above)
         elif isinstance(above, ast.Assign) and node in above.targets:
             above.targets.remove(node)
         elif isinstance(above, ast.AugAssign | ast.AnnAssign) and above.target is node:
@@ -64,11 +70,50 @@ def drop_binding(binding, kinds: Kinds, changes: dict) -> None:
             changes[above] = above.value
         elif isinstance(above, ast.Tuple) and isinstance(up := kinds.parents[above], ast.Assign):
             place = above.elts.index(node)
-            if up.targets == [above] and isinstance(up.value, ast.Tuple):
+            starred = any(isinstance(one, ast.Starred) for one in walk(up))
+            fails = stops(up, kinds.parents, GUARDS)
+            plain = isinstance(up.value, ast.Tuple) and not starred and not fails
+            if up.targets == [above] and plain:
                 if len(up.value.elts) == len(above.elts) > 1 and pure(up.value.elts[place]):
                     del above.elts[place], up.value.elts[place]
                 if len(above.elts) == 1:
                     up.targets, up.value = above.elts, up.value.elts[0]
+
+
+def needed(binding, kinds: Kinds) -> bool:
+    """Whether a variable that nothing reads does more: it is deleted, changes what it is bound to,
+    or how it is bound has effects."""
+    for node in binding.writes:
+        above = kinds.parents.get(node)
+        if isinstance(getattr(node, "ctx", None), ast.Del):
+            return True
+        if isinstance(above, ast.AugAssign):
+            values = [getattr(kinds.parents.get(one), "value", None) for one in binding.writes]
+            if not pure(above.value) or not all(literal(one) for one in values):
+                return True
+        if isinstance(node, ast.alias):
+            module = above.module or "" if isinstance(above, ast.ImportFrom) else node.name
+            known = module.partition(".")[0] in KNOWN | STANDARD
+            if not known or stops(above, kinds.parents, GUARDS):
+                return True
+        if isinstance(node, ast.ClassDef) and not quiet(node, kinds):
+            return True
+        if isinstance(node, FUNCTIONS) and not all(
+            map(pure, [*node.args.defaults, *filter(None, node.args.kw_defaults)])
+        ):
+            return True
+        if any(last_name(one) not in DECORATORS for one in getattr(node, "decorator_list", ())):
+            return True
+    return False
+
+
+def quiet(node: ast.ClassDef, kinds: Kinds) -> bool:
+    """Whether nobody hears of a class that is made."""
+    return kinds.plain(node) and all(
+        isinstance(one, (*FUNCTIONS, ast.AnnAssign, ast.Pass))
+        or (isinstance(one, ast.Assign | ast.Expr) and pure(one.value))
+        for one in node.body
+    )
 
 
 def as_statement(node: ast.Assign) -> ast.Expr:
@@ -78,7 +123,7 @@ def as_statement(node: ast.Assign) -> ast.Expr:
 def drop_methods(kinds: Kinds, changes: dict) -> None:
     """Methods whose name stands nowhere else."""
     named = {node.attr for node in kinds.nodes if isinstance(node, ast.Attribute)}
-    named |= words_in_texts(kinds)
+    named |= words_in_texts(kinds) | asked_in_patterns(kinds)
     for own in kinds.classes.values():
         inner = kinds.scopes.of_scope[own].bindings
         for one in own.body:
@@ -87,7 +132,7 @@ def drop_methods(kinds: Kinds, changes: dict) -> None:
                 isinstance(one, FUNCTIONS)
                 and name not in named
                 and not name.startswith("__")
-                and not may_override(own, name)
+                and name not in foreign()
                 and not inner[name].reads
             ):
                 changes[one] = None
@@ -111,7 +156,7 @@ def does_nothing(one: ast.stmt, own: ast.ClassDef) -> bool:
         and one.name == "__init__"
         and not own.bases
         and len(own.body) > 1
-        and len(ast.unparse(one.args).split(",")) == 1
+        and not (one.args.vararg or one.args.args[1:] or one.args.kwonlyargs or one.args.kwarg)
         and isinstance(one.body[-1], ast.Pass)
         and len(one.body) == 1
     )
@@ -126,9 +171,13 @@ def drop_attributes(kinds: Kinds, changes: dict) -> None:
     loaded = {
         node.attr
         for node in kinds.nodes
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+        if isinstance(node, ast.Attribute)
+        and (
+            isinstance(node.ctx, ast.Load | ast.Del)
+            or isinstance(kinds.parents[node], ast.AugAssign)
+        )
     }
-    loaded |= words_in_texts(kinds)
+    loaded |= words_in_texts(kinds) | asked_in_patterns(kinds) | set(kinds.defined)
     for name, stores in kinds.attribute_stores.items():
         if name in loaded or name.startswith("__"):
             continue
@@ -136,11 +185,21 @@ def drop_attributes(kinds: Kinds, changes: dict) -> None:
             own, above = kinds.of(target.value), kinds.parents[target]
             if own is None or may_override(own, name) or not isinstance(above, ast.Assign):
                 continue
-            plain = value is not None and (literal(value) or (not own.bases and pure(value)))
+            if stops(above, kinds.parents, GUARDS):
+                continue
+            plain = value is not None and (
+                literal(value) or (not own.bases and pure(value, kinds.defined))
+            )
             if plain and len(above.targets) == 1:
                 changes[above] = None
             elif plain:
                 above.targets.remove(target)
+
+
+def asked_in_patterns(kinds: Kinds) -> set[str]:
+    return {
+        name for node in kinds.nodes if isinstance(node, ast.MatchClass) for name in node.kwd_attrs
+    }
 
 
 def words_in_texts(kinds: Kinds) -> set[str]:
@@ -179,6 +238,7 @@ def drop_expressions(kinds: Kinds, changes: dict) -> None:
     """Statements that only compute, docstrings aside."""
     for node in kinds.nodes:
         if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant):
-            safe = frozenset(name for name in HARMLESS if name not in kinds.classes)
-            if isinstance(node.value, ast.Name | ast.Attribute) and pure(node.value, safe):
+            may_fail = stops(node, kinds.parents, GUARDS)
+            own = getattr(node.value, "attr", "") in kinds.defined  # a property
+            if isinstance(node.value, ast.Name | ast.Attribute) and not may_fail and not own:
                 changes[node] = None

@@ -1,15 +1,14 @@
 """Which binding each name in a tree means, as Python resolves them."""
 
 import ast
-import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from pgolf_compose.passes.scopes import BUILTINS
 from pgolf_compose.passes.tree import children
 
 __all__ = ["Binding", "Scope", "Scopes", "read_at_once", "stops"]
 
-BUILTINS = frozenset(dir(builtins))
 CALLABLES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
