@@ -117,7 +117,8 @@ def fits(value: ast.AST, place: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> 
 
 
 # fields that hold no nodes, or operators and contexts only
-PLAIN = words("attr arg conversion ctx id is_async kind level module n op ops s simple type_comment")
+PLAIN = words("""attr arg conversion ctx id is_async kind level module n op ops s simple
+    type_comment""")
 FIELDS = {
     kind: tuple(name for name in kind._fields if name not in PLAIN)
     for kind in vars(ast).values()
