@@ -84,9 +84,9 @@ def sources() -> list[tuple[str, str]]:
     for one in SITE:
         found += [(one, path) for path in [folder / one for folder in sites] if path.is_file()][:1]
     texts = [(name, path.read_text(encoding="utf-8")) for name, path in found if path.is_file()]
-    composed = [(one, pgolf_compose.compose(one).readable.decode()) for one in RECIPES]
+    composed = [(one, pgolf_compose.compose(one, allow_noncompliant=True)) for one in RECIPES]
     records = [(one, (OURS / one).read_text(encoding="utf-8")) for one in RECORDS]
-    return records + composed + texts
+    return records + [(one, made.readable.decode()) for one, made in composed] + texts
 
 
 def lzma_base85(text: str) -> int:
