@@ -1,22 +1,25 @@
-# @fill imports.standard
-import functools
+# @fill modules
+CLIPS = [1.0]  # how many times as wide
+
+
+# @fill sdclip.sigmas
+sigmas *= CLIPS[0]
 
 
 # @fill modules
-def entropy_bytes(model: nn.Module, stored: dict, factor: float) -> tuple[float, int]:
-    """What the integers take at each tensor's entropy, rounded to steps `factor` times as wide.
+def entropy_bytes(model: nn.Module, stored: dict) -> float:
+    """What the integers take at each tensor's entropy, rounded to steps as the clips make them.
 
-    And how many there are. Rounding to the nearest stands for whatever the solver does.
+    Rounding to the nearest stands for whatever the solver does.
     """
-    bits, count = 0.0, 0
+    size = 0.0
     for name, t in model.state_dict().items():
         if isinstance(stored[name], tuple):
             scale = stored[name][1].to(t.device).float()
-            q = torch.round(t.detach().float().view(len(scale), -1) / (factor * scale[:, None]))
-            counts = torch.bincount(q.clamp(-127, 127).long().flatten() + 127).double()
-            bits += (torch.special.entr(counts / q.numel()).sum() / math.log(2) * q.numel()).item()
-            count += q.numel()
-    return bits / 8, count
+            q = torch.round(t.view(len(scale), -1).float() / (CLIPS[0] * scale[:, None]))
+            p = q.clamp(-128, 127).histc(256, -128, 128) / q.numel()
+            size -= (p * p.log2()).nansum().item() * q.numel() / 8
+    return size
 
 
 def pruned(h: Hyperparameters, model: nn.Module, stored: dict, room: int) -> tuple:
@@ -25,53 +28,44 @@ def pruned(h: Hyperparameters, model: nn.Module, stored: dict, room: int) -> tup
     In the rows of the finest steps, that is: a step's square is what a one costs.
     """
     kinds = parameter_kinds(model)
-    names = [name for name in kinds if kinds[name] == "matrix" and isinstance(stored[name], tuple)]
-    steps = torch.cat([torch.zeros(1), *(stored[name][1] for name in names)]).sort().values
+    rows = {
+        name: value
+        for name, value in stored.items()
+        if kinds.get(name) == "matrix" and isinstance(value, tuple)
+    }
+    steps = torch.cat([torch.zeros(1), *(scale for _, scale in rows.values())]).sort().values
     for n in range(8, -1, -1):
-        finest = steps[len(steps) - 1 >> n]
-        for name in names:
-            q, scale = stored[name]
-            ones = (q.abs() == 1).view(len(scale), -1) & (scale <= finest)[:, None]
+        for name, (q, scale) in rows.items():
+            fine = (scale <= steps[len(steps) - 1 >> n])[:, None]
+            ones = (q.abs() == 1).view(len(scale), -1) & fine
             stored = {**stored, name: (q.masked_fill(ones.view_as(q), 0), scale)}
         raw, data = encode(model, stored)
-        log(h, f"fit_artifact:{len(data)} bytes, {room} wanted, with ones of 1/{2**n} of rows zero")
+        log(h, f"fit_artifact:{len(data)} bytes of {room}, ones of 1/{2**n} of rows zero")
         if len(data) <= room:
             return stored, raw, data
-    k = h.matrix_clip_sigmas
-    stop(f"the model takes {len(data)} bytes, the script leaves {room}; clips: {k:.3g} deviations")
+    stop(f"the model takes {len(data)} bytes of {room}, clips {CLIPS[0]:.5f} times as wide")
 
 
 def fitted(h: Hyperparameters, model: nn.Module) -> tuple[dict, bytes, bytes]:
     """The model quantised and encoded; at most twice again, until it fills the window."""
-    # @if "gptq" in techniques
-    global collect_hessians
-    collect_hessians = functools.cache(collect_hessians)  # training data is read once
-    # @endif
-    started, code = time.perf_counter(), Path(__file__).stat().st_size
-    limit, aim = h.fit_artifact_limit, h.fit_artifact_limit - h.fit_artifact_window / 2
-    sigmas, factor, best, first = (h.matrix_clip_sigmas, h.embed_clip_sigmas), 1.0, None, None
+    room = h.fit_artifact_limit - Path(__file__).stat().st_size
+    started, best, first = time.perf_counter(), None, None
     for _ in range(3):
-        h.matrix_clip_sigmas, h.embed_clip_sigmas = (factor * k for k in sigmas)
         stored = quantize(h, model)
         raw, data = encode(model, stored)
-        total, first = len(data) + code, first or stored
-        log(h, f"fit_artifact:{total} bytes of {limit} with clips {factor:.5f} times as wide")
-        if total <= limit and (best is None or len(data) > len(best[2])):
+        first, left = first or stored, room - len(data)
+        log(h, f"fit_artifact:{len(data)} bytes of {room}, clips {CLIPS[0]:.5f} times as wide")
+        if left >= 0 and (not best or len(data) > len(best[2])):
             best = stored, raw, data
         seconds = time.perf_counter() - started
-        if 0 <= limit - total <= h.fit_artifact_window or seconds > h.fit_artifact_seconds:
+        if 0 <= left <= h.fit_artifact_window or seconds > h.fit_artifact_seconds:
             break
-        beside = total - entropy_bytes(model, first, factor)[0]
-        for _ in range(20):
-            size, count = entropy_bytes(model, first, factor)
-            # twice the step, a bit less
-            factor *= 2 ** min(8 * (size + beside - aim) / max(count, 1), 9)
-            factor = min(max(factor, h.fit_artifact_narrowest), h.fit_artifact_widest)
-            if abs(size + beside - aim) < h.fit_artifact_window / 64:
-                break
-    if best is None:
-        best = pruned(h, model, stored, limit - code)
-    return best
+        aim = entropy_bytes(model, first) + left - h.fit_artifact_window / 2
+        count = sum(p.numel() for p in model.parameters())
+        for _ in range(9):  # twice the step, a bit less
+            factor = CLIPS[0] * 2 ** (8 * (entropy_bytes(model, first) - aim) / count)
+            CLIPS[0] = min(max(factor, h.fit_artifact_narrowest), h.fit_artifact_widest)
+    return best or pruned(h, model, stored, room)
 
 
 # @replace artifact.quantize

@@ -3,7 +3,17 @@ cap = max(0.0, cap - 1000 * h.gptq_reserve_seconds)  # calibration reads trainin
 log(h, f"gptq:reserving {h.gptq_reserve_seconds:g} s of the training budget")
 
 
+# @fill imports.standard
+# @if "fit_artifact" in techniques
+import functools
+
+# @endif
+
+
 # @fill modules
+# @if "fit_artifact" in techniques
+@functools.cache  # it quantises the same model again: training data is read once
+# @endif
 @torch.no_grad()
 def collect_hessians(h: Hyperparameters, model: nn.Module) -> dict[str, Tensor]:
     """What each large matrix reads: the sum of x xT over calibration tokens, by parameter name.

@@ -1,5 +1,7 @@
 # @replace quantize.scales
 sigmas = h.embed_clip_sigmas if kind == "embedding" else h.matrix_clip_sigmas
+# @scope kind, sigmas: rewrite sigmas, the deviations at which rows clip
+# @slot sdclip.sigmas
 scale = sigmas * w.std(dim=1) / top
 # @if "gptq" in techniques
 if h.hessian_clip_lambda and name in hessians:
