@@ -52,12 +52,12 @@ def decode(stored: dict, words: np.ndarray) -> None:
 
 # @fill artifact.packing
 # @if tables == "static"
-shares = [torch.zeros(0)]
-for value in stored.values():
-    if isinstance(value, tuple):
-        counts = (value[0].flatten() + 128.0).histc(256, 0, 256)
-        shares.append(counts * 65535 // value[0].numel())
-stored = {**stored, " ": torch.cat(shares).int()}
+shares = [
+    (value[0].flatten() + 128.0).histc(256, 0, 256) * 65535 // value[0].numel()
+    for value in stored.values()
+    if isinstance(value, tuple)
+]
+stored = {**stored, " ": torch.cat([torch.zeros(0), *shares]).int()}
 # @endif
 x, words = np.full(512, 1 << 31), []
 codes = [(edges, zero, row, zero + row) for edges, zero, row in tables(stored)]
