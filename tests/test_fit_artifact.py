@@ -82,9 +82,7 @@ def test_when_time_is_up_what_fits_is_taken_as_it_is(fitting):
 def test_a_model_over_the_limit_is_not_written(composed, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(composed, "log", lambda h, line: None)
-    h = hyperparameters(
-        composed, int8_keep_float_max_numel=1000, fit_artifact_limit=12345, **SIZES
-    )
+    h = hyperparameters(composed, int8_keep_float_max_numel=1000, fit_artifact_limit=12345, **SIZES)
     with pytest.raises(SystemExit) as ended:
         composed.write_artifact(h, composed.GPT(h))
     assert ended.value.code == 2 and "the model takes" in capsys.readouterr().err

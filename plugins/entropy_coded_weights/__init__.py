@@ -1,4 +1,4 @@
-"""Code the quantised integers at their entropy, under tables that the coder learns as it goes."""
+"""Code the quantised integers at their entropy."""
 
 from pgolf_compose import Technique, choice
 
@@ -10,8 +10,8 @@ technique = Technique(
         choice(
             "tables",
             {
-                "columns": "by the mean size of its column so far",
-                "tensors": "by the mean size of its tensor so far",
+                "columns": "by the mean size of its column so far; tables are learnt",
+                "static": "by its tensor; tables are stored",
             },
             "how an integer's table is picked",
         ),
