@@ -58,6 +58,11 @@ EXAMPLES = {
         "class A:\n    def __init__(self):\n        self.dim = 8\ngetattr(A(), name + ' dim'[1:])",
         None,
     ),
+    "unused: not what a module's base asks for": (
+        drop_unused,
+        "class A(nn.Module):\n    def _save_to_state_dict(self):\n        print(1)\nA().save()",
+        None,
+    ),
     "attributes: of modules handed to functions and through .to()": (
         propagate_attributes,
         """

@@ -15,7 +15,7 @@ from pathlib import Path
 from pgolf_compose.passes.docstrings import PLAIN_BASES, decorated, last_name
 from pgolf_compose.passes.scopes import BUILTINS, FUNCTIONS, Binding, Place, Scope, Scopes, words
 
-__all__ = ["add_attributes", "foreign"]
+__all__ = ["PRIVATE", "add_attributes", "foreign"]
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 FIELD = re.compile(r"\{[^{}.]*\.([^{}:!]*)")
@@ -44,6 +44,31 @@ STANDARD = words(
     sys sysconfig tarfile tempfile textwrap threading time timeit token tokenize traceback
     types typing unicodedata urllib uuid warnings weakref zipfile zlib"""
 )
+# what modules, optimizers and threads ask of themselves, beside foreign.txt
+PRIVATE = words("""
+    _accelerator_graph_capture_health_check _apply _args _backward_cls _backward_hooks
+    _backward_pre_hooks _bootstrap _bootstrap_inner _buffers _call_impl
+    _compiled_autograd_backward_state _compiled_autograd_key _compiled_call_impl
+    _cuda_graph_capture_health_check _daemonic _delete _fill_padding_idx_with_zero
+    _forward_hooks _forward_hooks_always_called _forward_hooks_with_kwargs _forward_pre_hooks
+    _forward_pre_hooks_with_kwargs _get_backward_hooks _get_backward_pre_hooks
+    _get_compiled_autograd_symints _get_name _group_tensors_by_device_and_dtype _ident
+    _init_group _initialized _input_metadata _invoke_excepthook _is_full_backward_hook
+    _is_protocol _is_pure_view _is_stopped _kwargs _load_from_state_dict
+    _load_state_dict_post_hooks _load_state_dict_pre_hooks _materialize_non_diff_grads
+    _maybe_warn_non_full_backward_hook _modules _name _named_members _native_id
+    _non_persistent_buffers_set _optimizer_load_state_dict_post_hooks
+    _optimizer_load_state_dict_pre_hooks _optimizer_state_dict_post_hooks
+    _optimizer_state_dict_pre_hooks _optimizer_step_code _optimizer_step_post_hooks
+    _optimizer_step_pre_hooks _parameters _patch_step_function
+    _process_value_according_to_param_policy _raw_saved_tensors _register_hook
+    _register_hook_dict _register_load_state_dict_pre_hook _register_state_dict_hook
+    _replicate_for_data_parallel _reset_internal_locks _save_to_state_dict _sequence_nr
+    _set_ident _set_native_id _set_sequence_nr _set_tstate_lock _slow_forward _started
+    _state_dict_hooks _state_dict_pre_hooks _stderr _stop _target _tstate_lock _version
+    _wait_for_tstate_lock _warned_capturable_if_run_uncaptured _wrapped_call_impl
+    _zero_grad_profile_name
+    """)
 # what a tensor or module has, so that its owner's attribute is no plain value
 OF_MODULES = words(
     """apply bias buffers data grad modules named_modules named_parameters numel parameters
@@ -57,7 +82,7 @@ WRAPPERS = words("""checkpoint_wrapper compile deepcopy fully_shard prepare scri
 def foreign() -> frozenset[str]:
     """Attributes of Python's, numpy's and torch's objects, in small letters, of three or more."""
     text = Path(__file__).with_name("foreign.txt").read_text(encoding="ascii")
-    return frozenset(text.split())
+    return frozenset(text.split()) | PRIVATE
 
 
 def add_attributes(tree: ast.Module, scopes: Scopes, parameters: bool = False) -> None:
