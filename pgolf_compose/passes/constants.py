@@ -60,7 +60,9 @@ def split_assignments(tree: ast.Module) -> ast.Module:
             continue
         parts = [n for v in values for n in walk(v)]
         stored = {one.attr for one in targets if isinstance(one, ast.Attribute)}
-        if stored and any(isinstance(n, ast.Call) or getattr(n, "attr", "") in stored for n in parts):
+        if stored and any(
+            isinstance(n, ast.Call) or getattr(n, "attr", "") in stored for n in parts
+        ):
             continue
         if fails(values[1:]) and stops(node, parents, (ast.Try, ast.TryStar, ast.With)):
             continue

@@ -401,9 +401,7 @@ def as_expression(function: Function, kinds: Kinds) -> bool:
     if pairs is None or len(body) != 1 or not isinstance(body[0], ast.Return):
         return False
     inner = kinds.scopes.of_scope[function.node]
-    if len(inner.bindings) > len(pairs) or isinstance(
-        kinds.scopes.within[call].node, ast.ClassDef
-    ):
+    if len(inner.bindings) > len(pairs) or isinstance(kinds.scopes.within[call].node, ast.ClassDef):
         return False
     value = body[0].value
     if value is None or not names_mean_the_same(function, value, kinds):
