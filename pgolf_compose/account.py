@@ -9,13 +9,14 @@ from pgolf_compose.build import Build
 from pgolf_compose.errors import ComposeError, listed
 from pgolf_compose.spans import costs, spans
 
-__all__ = ["LOADER", "METHOD", "Row", "account", "marginal", "side_by_side"]
+__all__ = ["LOADER", "MARGINAL", "METHOD", "Row", "account", "marginal", "side_by_side"]
 
 LOADER = "(loader)"
 METHOD = (
-    "packed: what a character costs an adaptive order-5 model, scaled so that all add up to the "
-    "file; marginal: how much smaller the file is without the technique"
+    "packed: what each character costs a model that predicts it from the five before, scaled so "
+    "that all add up to the file"
 )
+MARGINAL = "marginal: how much smaller the file is without the technique"
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pgolf_compose import __version__
-from pgolf_compose.errors import ComposeError, did_you_mean
+from pgolf_compose.errors import ComposeError
 from pgolf_compose.legality import check_legal, noncompliance
 from pgolf_compose.pack import Packer
 from pgolf_compose.passes import shrink_names, simplify
-from pgolf_compose.passes.freeze import KEPT, freeze, names_read
+from pgolf_compose.passes.freeze import KEPT, check_read, freeze
 from pgolf_compose.plugins import Library, load_library, pick
 from pgolf_compose.recipe import find_recipe, read_recipe
 from pgolf_compose.render import render
@@ -153,10 +153,7 @@ def compose(
 
 def kept_names(script: Script, keep: Sequence[str]) -> frozenset[str]:
     """`KEPT` and more names that the script reads."""
-    known = names_read(script.tree)
-    for name in keep:
-        if name not in known:
-            raise ComposeError(f"{name} is not read by this script.{did_you_mean(name, known)}")
+    check_read(script.tree, keep)
     return KEPT | set(keep)
 
 

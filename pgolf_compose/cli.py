@@ -80,8 +80,17 @@ allow_option = click.option(
     is_flag=True,
     help="Compose what breaks a rule of its track, and say so.",
 )
+pack_option = click.option(
+    "--pack",
+    metavar="PACKER",
+    default="instant",
+    help="instant, or smallest: fewer bytes, seconds to start.",
+)
 keep_option = click.option(
-    "--keep", multiple=True, metavar="NAME", help="The small file still reads it."
+    "--keep",
+    multiple=True,
+    metavar="NAME",
+    help="Of the environment; the small file still reads it.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -105,7 +114,7 @@ def table(rows: list[tuple[str, ...]], indent: str = "") -> None:
 @click.option("--readable", is_flag=True, help="Only the readable script.")
 @click.option("--stdout", is_flag=True, help="Print the script, write nothing.")
 @click.option("--check", is_flag=True, help="Compose and report, write nothing.")
-@click.option("--pack", metavar="PACKER", default="instant", help="smallest: starts slower.")
+@pack_option
 @keep_option
 @click.option("--force", is_flag=True, help="Replace files that were not written here.")
 @allow_option
@@ -162,45 +171,6 @@ def size(text: str) -> str:
 
 def size_in_lines(text: str) -> str:
     return f"{size(text)} in {len(text.splitlines()):,} lines"
-
-
-@main.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@path_option("-o", "--output", help="The file to write; FILE_packed.py beside it if left out.")
-@click.option("--pack", metavar="PACKER", default="instant", help="smallest: starts slower.")
-@click.option("--freeze", is_flag=True, help="Put values where the environment is read.")
-@click.option("--set", "set", multiple=True, metavar="NAME=VALUE", help="Frozen at this value.")
-@click.option("--keep", multiple=True, metavar="NAME", help="Still read when frozen.")
-@click.option("--force", is_flag=True, help="Replace a file that was not written here.")
-def pack(file, output, pack, freeze, set, keep, force) -> None:
-    """Make any Python script small: FILE_packed.py does what FILE does."""
-    from pgolf_compose.files import write_files
-    from pgolf_compose.foreign import pack_script, read_script
-    from pgolf_compose.passes.freeze import KEPT
-    from pgolf_compose.plugins import load_library, pick
-
-    if (set or keep) and not freeze:
-        raise click.UsageError("--set and --keep go with --freeze")
-    values = {}
-    for one in set:
-        name, equals, value = one.partition("=")
-        if not equals:
-            raise click.UsageError(f"--set wants NAME=VALUE, not {one}")
-        values[name] = value
-    output = output or file.with_name(f"{file.stem}_packed.py")
-    if output.is_dir():
-        output = output / f"{file.stem}_packed.py"
-    if output.exists() and file.exists() and output.samefile(file):
-        raise ComposeError("would be written over itself; name another file with -o", file)
-    packer = pick("packer", pack, load_library().packers)
-    text = read_script(file)
-    made = pack_script(file, text, packer, values if freeze else None, KEPT | {*keep}, keep)
-    write_files({output: made.data}, force)
-    for note in made.notes:
-        click.echo(note, err=True)
-    before = file.stat().st_size
-    share = f"{len(made.data) / before:.0%} of {before:,}"
-    table([(str(output), f"{len(made.data):,} bytes, {share}; shrunk text {len(made.text):,}")])
 
 
 @main.command("list")
@@ -291,14 +261,18 @@ def show(what, lines, as_yaml, schema, as_bytes, marginal, as_json, **options) -
     if marginal and not as_bytes:
         raise click.UsageError("--marginal goes with --bytes")
     if as_bytes and (lines or as_yaml or schema):
-        raise click.UsageError("--bytes goes with --json and --marginal alone")
+        raise click.UsageError("--bytes goes with no other option than --json and --marginal")
     library = load_library(options["plugins"])
+    if as_bytes and what in library.techniques:
+        raise click.UsageError(f"{what} is a technique: --bytes goes with a recipe")
     if as_bytes and what:
         show_bytes(found_recipe(what, library), marginal, as_json, options)
     elif schema:
         show_schema(what, library)
     elif not what:
         raise click.UsageError("name a technique, a place or a recipe, or ask for --schema")
+    elif (lines or as_yaml) and what in library.techniques:
+        raise click.UsageError(f"{what} is a technique: --lines and --yaml go with a recipe")
     elif what in library.techniques:
         show_technique(library.techniques[what], library, as_json)
     elif places := [p[what] for h in library.hosts.values() if what in (p := read_places(h))]:
@@ -471,7 +445,7 @@ def show_recipe(what: str, library, lines, as_yaml, as_json, options: dict) -> N
 
 def show_bytes(path: Path, marginal: bool, as_json: bool, options: dict) -> None:
     """Of the small file by technique and by section, of the model by class of tensors."""
-    from pgolf_compose.account import METHOD, account
+    from pgolf_compose.account import MARGINAL, METHOD, account
     from pgolf_compose.account import marginal as without_it
     from pgolf_compose.build import compose
     from pgolf_compose.report import classes
@@ -489,13 +463,14 @@ def show_bytes(path: Path, marginal: bool, as_json: bool, options: dict) -> None
             row["marginal"] = (
                 without_it(build, row["name"], without) if row["name"] in chosen else None
             )
+    method = f"{METHOD}; {MARGINAL}" if marginal else METHOD
     model, why = classes(build)
     if as_json:
         echo_json(
             {
                 "model": [vars(one) for one in model] or why,
                 "file": len(build.packed),
-                "method": METHOD,
+                "method": method,
                 "techniques": rows,
                 "sections": [vars(row) for row in sections],
             }
@@ -504,7 +479,7 @@ def show_bytes(path: Path, marginal: bool, as_json: bool, options: dict) -> None
     for title, found in (("technique", rows), ("section", [vars(row) for row in sections])):
         bytes_table(title, found)
         click.echo()
-    click.echo(f"{METHOD}\n")
+    click.echo(f"{method}\n")
     model_table(model)
     click.echo(MODEL_METHOD if model else f"model: {why}")
 
@@ -801,6 +776,55 @@ def told_comparison(one) -> str:
         return f"{told}, all the same"
     most = "" if one.largest is None else f", {one.largest:.3g} apart at most"
     return f"{told}, {one.different:,} differ{most}"
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@path_option("-o", "--output", help="The file to write; FILE_packed.py beside it if left out.")
+@pack_option
+@click.option("--freeze", is_flag=True, help="Put values where the environment is read.")
+@click.option(
+    "--set",
+    "set",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Of the environment, frozen at this value.",
+)
+@click.option(
+    "--keep", multiple=True, metavar="NAME", help="Of the environment, still read when frozen."
+)
+@click.option("--force", is_flag=True, help="Replace a file that was not written here.")
+def pack(file, output, pack, freeze, set, keep, force) -> None:
+    """Make any Python script small: FILE_packed.py does what FILE does."""
+    from pgolf_compose.files import write_files
+    from pgolf_compose.foreign import pack_script, read_script
+    from pgolf_compose.passes.freeze import KEPT
+    from pgolf_compose.plugins import load_library, pick
+
+    if (set or keep) and not freeze:
+        raise click.UsageError("--set and --keep go with --freeze")
+    values = {}
+    for one in set:
+        name, equals, value = one.partition("=")
+        if not (name and equals):
+            raise click.UsageError(f"--set wants NAME=VALUE, not {one}")
+        if name in keep:
+            raise click.UsageError(f"{name} cannot be both set and kept")
+        values[name] = value
+    output = output or file.with_name(f"{file.stem}_packed.py")
+    if output.is_dir():
+        output = output / f"{file.stem}_packed.py"
+    if output.exists() and file.exists() and output.samefile(file):
+        raise ComposeError("would be written over itself; name another file with -o", file)
+    packer = pick("packer", pack, load_library().packers)
+    text = read_script(file)
+    made = pack_script(file, text, packer, values if freeze else None, KEPT | {*keep}, keep)
+    write_files({output: made.data}, force)
+    for note in made.notes:
+        click.echo(note, err=True)
+    before = file.stat().st_size
+    share = f"{len(made.data) / before:.0%} of {before:,}"
+    table([(str(output), f"{len(made.data):,} bytes, {share}; shrunk text {len(made.text):,}")])
 
 
 @main.command()

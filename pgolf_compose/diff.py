@@ -75,7 +75,9 @@ def side(word: str, options: dict) -> Build | str:
     except (UnicodeDecodeError, OSError) as error:
         raise ComposeError(f"cannot be read as a script: {error}", word) from None
     if script.startswith(MARK):
-        raise ComposeError("is packed; compare its readable twin, train_gpt_human.py", word)
+        raise ComposeError(
+            "is packed; compare its readable twin, or with --run what it computes", word
+        )
     return script if script.endswith("\n") else script + "\n"
 
 

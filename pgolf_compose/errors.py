@@ -33,9 +33,10 @@ class ComposeError(Exception):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` Did you mean xsa?` for a near miss, and nothing for a word unlike all others."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" Did you mean {near[0]}?" if near else ""
+    """` Did you mean xsa?` for a near miss or other case, nothing for a word unlike all others."""
+    spelled = {one.lower(): one for one in known if one != word}
+    near = difflib.get_close_matches(word.lower(), spelled, n=1, cutoff=0.6)
+    return f" Did you mean {spelled[near[0]]}?" if near else ""
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
-from pgolf_compose.errors import ComposeError, did_you_mean
+from pgolf_compose.errors import ComposeError
 from pgolf_compose.pack import MARK, Packer, is_ours
 from pgolf_compose.passes import VALUES, simplify
 from pgolf_compose.passes.docstrings import docstrings
-from pgolf_compose.passes.freeze import KEPT, freeze, names_read
+from pgolf_compose.passes.freeze import KEPT, check_read, freeze, name_read
 from pgolf_compose.passes.names import compressed_size, kept_names, rename
 from pgolf_compose.passes.printing import print_tree, tidy
 from pgolf_compose.passes.unused import drop_unused
@@ -95,12 +95,8 @@ def pack_script(
     notes: list[str] = []
     tree = ast.parse(text)
     if values is not None:
-        known = names_read(tree)
-        for name in (*values, *asked):
-            if name not in known:
-                raise ComposeError(
-                    f"{name} is not read by this script.{did_you_mean(name, known)}", path
-                )
+        check_read(tree, (*values, *asked), path)
+        check_numbers(tree, values, path)
         tree = freeze(tree, values, keep)
     steps = Steps(path, tree, notes)
     kept = kept_names(steps.tree)
@@ -120,16 +116,28 @@ def pack_script(
     if not steps.run("names", rename):
         steps.run("names", lambda tree: rename(tree, attributes=False))
     small = steps.text
-    data = packer.pack(small)
-    if len(small.encode()) <= len(data):
-        notes.append(f"{path}: {packer.name} would make {len(data):,} bytes: it is not packed")
-        data = f"{MARK}\n{small}\n".encode()
+    data, plain = packer.pack(small), f"{MARK}\n{small}\n".encode()
+    if len(plain) <= len(data) + 1:
+        notes.append(f"{path}: {packer.name} makes so short a text no smaller: it is left plain")
+        data = plain
     if len(data) >= len(text.encode()):
         raise ComposeError(
             f"cannot be made smaller than its {len(text.encode()):,} bytes; nothing is written",
             path,
         )
     return Packed(data, small, notes)
+
+
+def check_numbers(tree: ast.Module, values: Mapping[str, str], path: Path) -> None:
+    """Raises ComposeError for a value that the script would read as a number and cannot."""
+    for node in ast.walk(tree):
+        kind = {"int": int, "float": float}.get(getattr(getattr(node, "func", 0), "id", ""))
+        if kind and node.args and (name := name_read(node.args[0])) in values:
+            try:
+                kind(values[name])
+            except ValueError:
+                message = f"--set {name}={values[name]} does not read as {kind.__name__}"
+                raise ComposeError(message, f"{path}:{node.lineno}") from None
 
 
 class Steps:

@@ -15,7 +15,7 @@ import pluggy
 from pgolf_compose import hookspecs
 from pgolf_compose._bundled import ROOT
 from pgolf_compose.data import DATASETS, Dataset
-from pgolf_compose.errors import ComposeError, did_you_mean, shown
+from pgolf_compose.errors import ComposeError, did_you_mean, listed, shown
 from pgolf_compose.hookspecs import PROJECT, hookimpl
 from pgolf_compose.origin import Location
 from pgolf_compose.pack import Packer
@@ -234,7 +234,8 @@ def one_line(error: BaseException) -> str:
 
 
 def pick(kind: str, name: str, known: dict, where: object = None):
-    """`known[name]`, or an error with the nearest name."""
+    """`known[name]`, or an error with the nearest name, or with all where they are few."""
     if name not in known:
-        raise ComposeError(f"{name} is no {kind}.{did_you_mean(name, known)}", where)
+        few = f" There are {listed(known)}." if 0 < len(known) <= 8 else ""
+        raise ComposeError(f"{name} is no {kind}.{did_you_mean(name, known) or few}", where)
     return known[name]

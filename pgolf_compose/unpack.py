@@ -141,7 +141,7 @@ def opened(text: str) -> tuple[str, str] | None:
     if found := Evaluator().run(tree):
         return found
     if text.startswith(f"{MARK}\n"):
-        return text.removeprefix(f"{MARK}\n"), "our mark"
+        return text.removeprefix(f"{MARK}\n"), "no compression: it is plain text"
     return None
 
 

@@ -97,7 +97,7 @@ def test_bad_input_is_told_in_one_line(tree, refuses, name, content, told):
 def test_what_packing_would_lengthen_is_only_shrunk(tree, cli):
     tree({"a.py": "some_long_name = 1\nprint(some_long_name, 'and so on')\n"})
     result = cli("pack", "a.py")
-    assert result.stderr.startswith("a.py: instant would make ")
+    assert result.stderr.startswith("a.py: instant makes so short a text no smaller: ")
     assert run("a_packed.py") == run("a.py")
     assert cli("pack", "a.py").exit_code == 0  # ours to replace
 
@@ -132,6 +132,29 @@ def test_names_that_the_script_does_not_read_are_refused(tree, refuses):
     tree({"a.py": SCRIPT})
     told = refuses("pack", "a.py", "--freeze", "--set", "LEARNING_RAET=1")
     assert told == "a.py: LEARNING_RAET is not read by this script. Did you mean LEARNING_RATE?\n"
+
+
+@pytest.mark.parametrize(
+    "options, told",
+    [
+        (["--set", "=1"], "Error: --set wants NAME=VALUE, not =1\n"),
+        (
+            ["--set", "LEARNING_RATE=1", "--keep", "LEARNING_RATE"],
+            "Error: LEARNING_RATE cannot be both set and kept\n",
+        ),
+        (["--set", "LEARNING_RATE=high"], "--set LEARNING_RATE=high does not read as float\n"),
+        (["--keep", "learning_rate"], "read by this script. Did you mean LEARNING_RATE?\n"),
+        (
+            ["--keep", "ZZZ"],
+            "ZZZ is not read by this script. It reads LEARNING_RATE and NUMBER_OF_STEPS.\n",
+        ),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(tree, cli, options, told):
+    folder = tree({"a.py": SCRIPT})
+    result = cli("pack", "a.py", "--freeze", *options)
+    assert result.exit_code == 2 and result.stderr.endswith(told)
+    assert [one.name for one in folder.iterdir()] == ["a.py"]
 
 
 def test_what_asks_for_names_is_told_and_the_rest_is_renamed(tree, cli):

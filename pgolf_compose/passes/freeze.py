@@ -2,12 +2,12 @@
 
 import ast
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from pgolf_compose.errors import ComposeError
+from pgolf_compose.errors import ComposeError, did_you_mean, listed
 from pgolf_compose.passes.tree import edit, literal, node_of, words
 
-__all__ = ["KEPT", "freeze", "names_read", "overridden"]
+__all__ = ["KEPT", "check_read", "freeze", "name_read", "names_read", "overridden"]
 
 # What belongs to a run or to a machine and not to a submission; torchrun sets the second line.
 KEPT = words("""SEED RUN_ID DATA_DIR DATA_PATH TOKENIZER_PATH ITERATIONS MAX_WALLCLOCK_SECONDS
@@ -63,14 +63,32 @@ def names_read(tree: ast.Module) -> list[str]:
     """The environment's names that a script reads by a name in its text, sorted."""
     found = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and node.args and (name := literal(node.args[0])):
-            if is_get(node.func):
-                found.add(name.value)
-            elif isinstance(node.func, ast.Name) and node.func.id == "env":
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "env":
+            if node.args and (name := literal(node.args[0])):
                 found.update(str(name.value).split())
-        elif (name := subscript_name(node)) and isinstance(node.ctx, ast.Load):
-            found.add(name.value)
+        else:
+            found.add(name_read(node))
     return sorted(name for name in found if isinstance(name, str))
+
+
+def name_read(node: ast.AST) -> object:
+    """`NAME` where a node is `os.environ.get("NAME")`, `os.getenv("NAME")` or `os.environ["NAME"]`."""
+    if isinstance(node, ast.Call) and node.args and is_get(node.func):
+        name = literal(node.args[0])
+    else:
+        name = subscript_name(node) if isinstance(getattr(node, "ctx", 0), ast.Load) else None
+    return name.value if name else None
+
+
+def check_read(tree: ast.Module, names: Iterable[str], where: object = None) -> None:
+    """Raises ComposeError for a name of the environment that the script does not read."""
+    known = names_read(tree)
+    for name in names:
+        if name not in known:
+            more = f" and {len(known) - 8} more" if len(known) > 9 else ""
+            few = f"{', '.join(known[:8])}{more}" if more else listed(known)
+            reads = did_you_mean(name, known) or f" It reads {few or 'none'}."
+            raise ComposeError(f"{name} is not read by this script.{reads}", where)
 
 
 def overridden(
