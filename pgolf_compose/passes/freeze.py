@@ -72,7 +72,7 @@ def names_read(tree: ast.Module) -> list[str]:
 
 
 def name_read(node: ast.AST) -> object:
-    """`NAME` where a node is `os.environ.get("NAME")`, `os.getenv("NAME")` or `os.environ["NAME"]`."""
+    """The name in `os.environ.get("NAME")`, `os.getenv("NAME")` or `os.environ["NAME"]`."""
     if isinstance(node, ast.Call) and node.args and is_get(node.func):
         name = literal(node.args[0])
     else:

@@ -89,7 +89,7 @@ class Scopes:
                 self.of[node] = binding
 
     def ambiguous(self, found: Binding, node: ast.Name) -> None:
-        """A module or class body reads what is around until it binds a name: count it as declared."""
+        """Until a class or module binds a name, it reads what is around: count it as declared."""
         if isinstance(found.scope.node, ast.ClassDef):
             above = found.scope.parent.find(node.id)
             if above is not None:
