@@ -1,4 +1,7 @@
-"""Which names of a tree are one name: what each scope binds, and where it is written."""
+"""Which names of a tree are one name: what each scope binds, and where it is written.
+
+Apart from `variables`, whose bindings list reads and writes by node and not places in the text.
+"""
 
 import ast
 import builtins

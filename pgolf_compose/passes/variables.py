@@ -1,4 +1,7 @@
-"""Which binding each name in a tree means, as Python resolves them."""
+"""Which binding each name in a tree means, as Python resolves them: who reads and writes it.
+
+Apart from `scopes`, which is about text: every place of a name, and where another may not stand.
+"""
 
 import ast
 from collections.abc import Iterator
