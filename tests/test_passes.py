@@ -494,6 +494,13 @@ def test_a_name_that_the_script_sets_is_read():
     assert frozen(before) == text(before)
 
 
+def test_a_name_that_may_have_been_set_is_read():
+    before = "os.environ.setdefault('X', y)\na = os.environ.get('X', 2)"
+    assert frozen(before) == text(before)
+    before = "os.environ.update({'X': y})\na = os.environ.get('X', 2)"
+    assert frozen(before) == text(before)
+
+
 def test_reads_through_a_function_of_one_line_count():
     before = """
     def env_int(name, default=4):

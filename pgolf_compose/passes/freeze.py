@@ -5,7 +5,7 @@ import copy
 from collections.abc import Collection, Iterable, Mapping
 
 from pgolf_compose.errors import ComposeError, did_you_mean, listed
-from pgolf_compose.passes.tree import edit, literal, node_of, words
+from pgolf_compose.passes.tree import edit, literal, node_of, pure, words
 
 __all__ = ["KEPT", "check_read", "freeze", "name_read", "names_read", "overridden"]
 
@@ -29,6 +29,13 @@ def freeze(tree: ast.Module, values: Mapping[str, str], keep: Collection[str] = 
         for node in ast.walk(tree)
         if (name := subscript_name(node)) and not isinstance(node.ctx, ast.Load)
     }
+    for node in ast.walk(tree):
+        function = node.func if isinstance(node, ast.Call) else None
+        if isinstance(function, ast.Attribute) and is_environ(function.value):
+            if function.attr not in ("get", "copy", "items", "keys", "values"):
+                # setdefault, update, pop: every text in the call may be a name that it sets
+                set_here |= {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}
+                set_here |= {one.arg for one in node.keywords}
     open_names = {*keep, *set_here}
     ours = any(is_env_helper(node) for node in tree.body)
     for node in ast.walk(tree):
@@ -212,7 +219,9 @@ def beta_reduced(tree: ast.Module) -> ast.Module:
         given = dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
         given |= dict(zip(names, node.args, strict=False))
         given |= {one.arg: one.value for one in node.keywords}
-        if set(given) == set(names) and not any(isinstance(a, ast.Starred) for a in node.args):
+        if any(isinstance(one, ast.Starred) for one in node.args) or not all(map(pure, node.args)):
+            continue
+        if set(given) == set(names):
             text = ast.unparse(without_docstring(helper)[0].value)
             value = Replace(given).visit(ast.parse(text, mode="eval").body)
             for one in ast.walk(value):

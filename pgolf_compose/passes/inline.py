@@ -228,7 +228,7 @@ def sole_read(
         read_at_once(one, binding.scope, scopes) for one in binding.reads
     )
     early = any(
-        not read_at_once(one, binding.scope, scopes) and one.lineno <= after.lineno
+        not read_at_once(one, binding.scope, scopes) and scopes.order[one] < scopes.order[after]
         for one in binding.reads
     )
     if early or not local or isinstance(binding.scope.node, ast.Module):

@@ -6,6 +6,7 @@ Apart from `scopes`, which is about text: every place of a name, and where anoth
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pgolf_compose.passes.scopes import BUILTINS
 from pgolf_compose.passes.tree import children
@@ -99,6 +100,11 @@ class Scopes:
                 above.declared = found.declared = True
         if isinstance(found.scope.node, ast.ClassDef | ast.Module) and node.id in BUILTINS:
             found.declared = True
+
+    @cached_property
+    def order(self) -> dict[ast.AST, int]:
+        """The rank of each node in the text; line numbers tell where a node once stood."""
+        return {node: n for n, node in enumerate(self.within)}
 
     def bindings(self) -> Iterator[Binding]:
         for scope in self.all:
