@@ -15,7 +15,7 @@ __all__ = ["folder", "key", "recall", "remember"]
 
 KEPT = 200  # results; the oldest go
 OURS = ("pgolf_compose", "plugins", "templates", "recipes")
-SUFFIXES = (".py", ".yaml", ".txt", ".c", ".cpp", ".jinja")
+SUFFIXES = (".py", ".yaml", ".txt", ".jinja")
 SHAPING = ("black", "brotli", "jinja2", "python-minifier")
 
 

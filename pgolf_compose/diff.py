@@ -49,7 +49,10 @@ def compare_bytes(a: str, b: str, **options) -> list[tuple[str, int, int]]:
 
 
 def run_and_compare(a: str, b: str, folder: Path, **options) -> list[Comparison]:
-    """Run both at the smoke size, with one environment, and compare what they computed."""
+    """Run both at the smoke size, with one environment, and compare what they computed.
+
+    Raises ComposeError where neither computed anything.
+    """
     builds, scripts = [], []
     for word, side, given in ((a, "a", {"plugins": options.get("plugins", ())}), (b, "b", options)):
         if word.endswith(".py"):
@@ -61,7 +64,10 @@ def run_and_compare(a: str, b: str, folder: Path, **options) -> list[Comparison]
     for script in scripts:
         read_script(script)  # neither runs where one is not there
     sizes = {**SIZES, **smoke_sizes(*builds)}
-    return compare_traces(*run_both(*scripts, folder, cache.folder(), sizes))
+    found = compare_traces(*run_both(*scripts, folder, cache.folder(), sizes))
+    if not found:
+        raise ComposeError("nothing to compare: neither script asked torch for anything", a)
+    return found
 
 
 def side(word: str, options: dict) -> Build | str:

@@ -8,6 +8,7 @@ from conftest import SMALL, as_module, hyperparameters, run_script, technique, w
 
 import pgolf_compose
 from pgolf_compose.passes.freeze import KEPT
+from pgolf_compose.smoke import smoke_sizes
 
 
 @pytest.fixture(scope="module")
@@ -356,6 +357,12 @@ def test_smoke_goes_through_every_stage_and_leaves_other_files_alone(tree, cli, 
         "shipped",
         "all stages went through; everything is in out/baseline/smoke",
     ]
+
+
+def test_what_a_recipe_turns_off_stays_off_at_the_smoke_size():
+    build = pgolf_compose.compose("baseline", set=["warmup_steps=0"])
+    assert smoke_sizes(build)["WARMUP_STEPS"] == "0"
+    assert smoke_sizes(pgolf_compose.compose("baseline"))["WARMUP_STEPS"] == "1"
 
 
 def test_smoke_of_a_technique_that_crashes_tells_where_the_rest_is(tree, refuses, monkeypatch, cli):

@@ -158,6 +158,14 @@ def test_what_cannot_be_run_is_refused(args, told, tree, refuses):
     assert told in refuses("run", *args)
 
 
+def test_two_scripts_that_compute_nothing_do_not_count_as_alike(forked, cli):
+    Path("a.py").write_text("print(1)\n")
+    Path("b.py").write_text("print(2)\n")
+    result = cli("diff", "a.py", "b.py", "--run")
+    told = "a.py: nothing to compare: neither script asked torch for anything\n"
+    assert (result.exit_code, result.stderr) == (2, told)
+
+
 def test_two_scripts_are_compared_by_what_they_compute(forked, cli):
     march = (GENERATIONS / "march.py").read_text()
     renamed = march.replace("tok_emb", "e").replace("blocks", "a_list").replace("proj", "p")
