@@ -30,12 +30,10 @@ def freeze(tree: ast.Module, values: Mapping[str, str], keep: Collection[str] = 
         if (name := subscript_name(node)) and not isinstance(node.ctx, ast.Load)
     }
     for node in ast.walk(tree):
-        function = node.func if isinstance(node, ast.Call) else None
-        if isinstance(function, ast.Attribute) and is_environ(function.value):
-            if function.attr not in ("get", "copy", "items", "keys", "values"):
-                # setdefault, update, pop: every text in the call may be a name that it sets
-                set_here |= {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}
-                set_here |= {one.arg for one in node.keywords}
+        if isinstance(node, ast.Call) and changes_environ(node.func):
+            # every text in the call may be a name that it sets
+            set_here |= {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}
+            set_here |= {one.arg for one in node.keywords}
     open_names = {*keep, *set_here}
     ours = any(is_env_helper(node) for node in tree.body)
     for node in ast.walk(tree):
@@ -118,6 +116,12 @@ def overridden(
 
 def is_environ(node: ast.AST) -> bool:
     return ast.unparse(node) in ("os.environ", "environ")
+
+
+def changes_environ(node: ast.AST) -> bool:
+    """`os.environ.setdefault`, `.update`, `.pop` and the like."""
+    reading = ("get", "copy", "items", "keys", "values")
+    return isinstance(node, ast.Attribute) and is_environ(node.value) and node.attr not in reading
 
 
 def is_get(node: ast.AST) -> bool:
