@@ -24,7 +24,7 @@ def test_a_recipe_and_its_own_readable_script_do_not_differ(tree, cli, refuses):
     result = cli("diff", "baseline", "here/train_gpt_human.py")
     assert (result.exit_code, result.stdout) == (0, "")
     assert refuses("diff", "baseline", "here/train_gpt.py") == (
-        "here/train_gpt.py: is packed; compare its readable twin, train_gpt_human.py\n"
+        "here/train_gpt.py: is packed; compare its readable twin, or with --run what it computes\n"
     )
 
 
