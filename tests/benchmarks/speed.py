@@ -96,7 +96,7 @@ def phases() -> None:
         mark("black")
         build = Build(library, composition, script, library.packers["instant"])
         assert build.minified
-        mark("minify")
+        mark("shrink")
         assert build.packed
         mark("pack")
         if attempt:
