@@ -14,6 +14,7 @@ from pgolf_compose.passes.tree import (
     node_of,
     parents_of,
     pure,
+    put,
     walk,
     words,
 )
@@ -409,21 +410,11 @@ def propagate_arguments(tree: ast.Module) -> ast.Module:
                     for new, read in zip(news, binding.reads, strict=True)
                 ):
                     for new, read in zip(news, binding.reads, strict=True):
-                        replace_in_place(read, new, kinds.parents)
+                        put(read, new, kinds.parents)
                     binding.reads.clear()
             if not binding.reads and len(binding.writes) == 1 and all(map(pure, given)):
                 function.drop(n)
     return ast.fix_missing_locations(tree)
-
-
-def replace_in_place(node: ast.AST, new: ast.AST, parents) -> None:
-    above = parents[node]
-    for name, value in ast.iter_fields(above):
-        if value is node:
-            setattr(above, name, new)
-        elif isinstance(value, list) and node in value:
-            value[value.index(node)] = new
-    parents[new] = above
 
 
 # --- the class of hyperparameters --------------------------------------------------------------

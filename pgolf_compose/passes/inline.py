@@ -13,6 +13,7 @@ from pgolf_compose.passes.tree import (
     literal,
     parents_of,
     pure,
+    put,
     walk,
 )
 from pgolf_compose.passes.variables import (
@@ -258,17 +259,6 @@ def seen_after_failure(statement: ast.stmt, binding: Binding, parents: dict) -> 
                 return True
         inner = above
     return False
-
-
-def put(old: ast.AST, new: ast.AST, parents: dict) -> None:
-    """`new` where `old` stood."""
-    above = parents[old]
-    for name, value in ast.iter_fields(above):
-        if value is old:
-            setattr(above, name, new)
-        elif isinstance(value, list) and old in value:
-            value[value.index(old)] = new
-    parents[new] = above
 
 
 def copied_names(tree: ast.Module) -> ast.Module:

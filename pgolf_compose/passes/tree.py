@@ -13,6 +13,7 @@ __all__ = [
     "node_of",
     "parents_of",
     "pure",
+    "put",
     "truth",
     "walk",
     "words",
@@ -157,6 +158,17 @@ def walk(node: ast.AST) -> list[ast.AST]:
 
 def parents_of(tree: ast.AST) -> dict[ast.AST, ast.AST]:
     return {child: node for node in walk(tree) for child in children(node)}
+
+
+def put(old: ast.AST, new: ast.AST, parents: dict) -> None:
+    """`new` where `old` stood."""
+    above = parents[old]
+    for name, value in ast.iter_fields(above):
+        if value is old:
+            setattr(above, name, new)
+        elif isinstance(value, list) and old in value:
+            value[value.index(old)] = new
+    parents[new] = above
 
 
 class Edit(ast.NodeTransformer):
