@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.pack import MARK
 from pgolf_compose.packers import mixing
+from pgolf_compose.passes.tree import COMPARISONS, OPERATORS
 
 __all__ = ["Unpacked", "unpack"]
 
@@ -309,10 +310,10 @@ class Evaluator:
         return attempt(UNARY[type(node.op)], self.plain(node.operand))
 
     def compare(self, node: ast.Compare) -> object:
-        if len(node.ops) > 1 or type(node.ops[0]) not in COMPARES:
+        if len(node.ops) > 1 or type(node.ops[0]) not in COMPARISONS:
             raise Unknown(f"{ast.unparse(node)[:60]} is not followed")
         left, right = self.plain(node.left), self.plain(node.comparators[0])
-        return attempt(COMPARES[type(node.ops[0])], left, right)
+        return attempt(COMPARISONS[type(node.ops[0])], left, right)
 
     def boolean(self, node: ast.BoolOp) -> object:
         for inner in node.values:
@@ -623,31 +624,9 @@ METHODS = {
     list: {"index"},
     tuple: {"index"},
 }
-OPERATORS = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-    ast.LShift: operator.lshift,
-    ast.RShift: operator.rshift,
-    ast.BitAnd: operator.and_,
-    ast.BitOr: operator.or_,
-    ast.BitXor: operator.xor,
-}
 UNARY = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
     ast.Invert: operator.invert,
     ast.Not: operator.not_,
-}
-COMPARES = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.In: lambda left, right: left in right,
 }

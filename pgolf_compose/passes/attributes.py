@@ -167,31 +167,12 @@ class Own:
 
     def defines(self, node: ast.ClassDef) -> set[str]:
         """Names of a class's body, and of what its methods store on their first argument."""
-        found = set(self.scopes.of[node].bindings)
-        for method in node.body:
-            if isinstance(method, FUNCTIONS) and method.args.args:
-                me = method.args.args[0].arg
-                found |= {
-                    one.attr
-                    for one in ast.walk(method)
-                    if isinstance(one, ast.Attribute)
-                    and isinstance(one.ctx, ast.Store)
-                    and getattr(one.value, "id", "") == me
-                }
-        return found
+        stored = (one for one in of_first(node) if isinstance(one.ctx, ast.Store))
+        return {*self.scopes.of[node].bindings, *(one.attr for one in stored)}
 
     def touches(self, node: ast.ClassDef) -> set[str]:
         """What a class defines, and all that its methods ask of their first argument."""
-        found = self.defines(node)
-        for method in node.body:
-            if isinstance(method, FUNCTIONS) and method.args.args:
-                me = method.args.args[0].arg
-                found |= {
-                    one.attr
-                    for one in ast.walk(method)
-                    if isinstance(one, ast.Attribute) and getattr(one.value, "id", "") == me
-                }
-        return found
+        return self.defines(node) | {one.attr for one in of_first(node)}
 
     # what keeps its name
 
@@ -439,3 +420,13 @@ def plain_value(node: ast.expr | None, asked: bool) -> bool:
     if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
         return not asked
     return node is not None
+
+
+def of_first(node: ast.ClassDef) -> Iterator[ast.Attribute]:
+    """The attributes of their first argument that a class's methods name."""
+    for method in node.body:
+        if isinstance(method, FUNCTIONS) and method.args.args:
+            me = method.args.args[0].arg
+            for one in ast.walk(method):
+                if isinstance(one, ast.Attribute) and getattr(one.value, "id", "") == me:
+                    yield one

@@ -4,50 +4,23 @@ import ast
 import builtins
 import operator
 
-from pgolf_compose.passes.tree import Literal, literal, node_of, pure, truth, walk
+from pgolf_compose.passes.tree import (
+    COMPARISONS,
+    OPERATORS,
+    Literal,
+    literal,
+    node_of,
+    pure,
+    truth,
+    walk,
+    words,
+)
 
 __all__ = ["fold"]
 
-# `**` and math functions are the C library's for floats: their last digit may differ by machine
-OPERATORS = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-    ast.LShift: operator.lshift,
-    ast.RShift: operator.rshift,
-    ast.BitAnd: operator.and_,
-    ast.BitOr: operator.or_,
-}
-COMPARISONS = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.In: lambda a, b: a in b,
-    ast.NotIn: lambda a, b: a not in b,
-}
-CALLS = {
-    "abs",
-    "bool",
-    "divmod",
-    "float",
-    "int",
-    "len",
-    "max",
-    "min",
-    "str",
-    "sum",
-    "tuple",
-    "any",
-    "all",
-}
-METHODS = {"lower", "upper", "strip", "startswith", "endswith", "split", "removeprefix"}
+# math functions are the C library's: their last digit may differ by machine
+CALLS = words("abs all any bool divmod float int len max min str sum tuple")
+METHODS = words("endswith lower removeprefix split startswith strip upper")
 
 
 def fold(tree: ast.Module) -> ast.Module:
@@ -103,6 +76,8 @@ class Fold(ast.NodeTransformer):
         compute = OPERATORS.get(type(node.op))
         if not compute or not left or not right:
             return node
+        if isinstance(node.op, ast.Mult) and not (is_number(left) and is_number(right)):
+            return node  # a text many times over
         if isinstance(node.op, ast.Pow | ast.LShift) and not (
             type(left.value) is type(right.value) is int and 0 <= right.value < 64
         ):
@@ -288,6 +263,10 @@ class Fold(ast.NodeTransformer):
             except (TypeError, ValueError):
                 return one
         return one
+
+
+def is_number(value: Literal) -> bool:
+    return isinstance(value.value, int | float)
 
 
 def is_truth(node: ast.AST) -> bool:

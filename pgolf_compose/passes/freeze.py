@@ -19,7 +19,8 @@ def freeze(tree: ast.Module, values: Mapping[str, str], keep: Collection[str] = 
     """The tree with each read of the environment replaced by its value in `values` or its default.
 
     Names in `keep` are still read, as are names that the script itself sets. Reads inside one-line
-    functions that are given the name count. A loop that lists all values goes: none is open.
+    functions that are given the name count. A loop that lists all values goes: none is open. A
+    variable `VALUES` that holds a text becomes "frozen": our own scripts log it.
     Raises ComposeError where a value does not read as its default's type.
     """
     tree = beta_reduced(tree)

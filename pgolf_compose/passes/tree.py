@@ -1,10 +1,13 @@
 """What passes share: literal values in a tree, effects of expressions, edits by node."""
 
 import ast
+import operator
 from collections.abc import Collection, Mapping
 
 __all__ = [
+    "COMPARISONS",
     "HARMLESS",
+    "OPERATORS",
     "Literal",
     "children",
     "edit",
@@ -122,6 +125,31 @@ def fits(value: ast.AST, place: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> 
     )
 
 
+# what Python's signs compute
+OPERATORS = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor,
+}
+COMPARISONS = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}
 # fields that hold no nodes, or operators and contexts only
 PLAIN = words(
     "attr arg conversion ctx id is_async kind level module n op ops s simple type_comment"
