@@ -70,6 +70,14 @@ ORDER = [
     "trace",
     "smoke",
     "diff",
+    "cli.shared",
+    "cli.comparing",
+    "cli.composing",
+    "cli.listing",
+    "cli.packing",
+    "cli.running",
+    "cli.showing",
+    "cli.submitting",
     "cli",
     "__main__",
 ]
@@ -152,7 +160,7 @@ def test_nothing_of_the_composer_imports_a_stand_in_or_is_imported_by_one():
 
 def test_only_the_command_line_prints_or_exits():
     for name, path in MODULES.items():
-        if name not in ("cli", "__main__"):
+        if name.partition(".")[0] not in ("cli", "__main__"):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call):
                     assert ast.unparse(node.func) not in ("print", "sys.exit", "exit"), path

@@ -1,0 +1,76 @@
+"""`list`."""
+
+import click
+
+from pgolf_compose.cli.shared import echo_json, json_option, plugins_option, table
+from pgolf_compose.errors import listed
+
+__all__ = ["list_command"]
+
+
+@click.command("list")
+@click.argument("word", default="")
+@click.option("--recipes", "what", flag_value="recipes", help="Bundled recipes.")
+@click.option("--places", "what", flag_value="places", help="Slots and parts of the host script.")
+@click.option("--tracks", "what", flag_value="tracks", help="Competitions and their limits.")
+@click.option("--datasets", "what", flag_value="datasets", help="Dataset variants.")
+@json_option
+@plugins_option
+def list_command(word, what, as_json, plugins) -> None:
+    """List techniques, or what an option names; WORD filters."""
+    from pgolf_compose.plugins import load_library
+
+    rows = listing(what or "techniques", load_library(plugins))
+    rows = [row for row in rows if word.lower() in " ".join(map(str, row.values())).lower()]
+    if as_json:
+        echo_json(rows)
+    elif rows:
+        keep = [key for key in rows[0] if any(row[key] for row in rows)]
+        table([tuple(str(row[key] or "") for key in keep) for row in rows])
+    else:
+        click.echo(f"nothing matches {word!r}" if word else "there are none", err=True)
+
+
+def listing(what: str, library) -> list[dict]:
+    """Rows of what is asked for, each with the same keys."""
+    if what == "recipes":
+        from pgolf_compose.recipe import bundled_recipes, read_recipe
+
+        recipes = map(read_recipe, bundled_recipes().values())
+        return [
+            {
+                "name": one.name,
+                "track": one.track.value,
+                "extends": one.parent.name if one.parent else "",
+                "techniques": ", ".join(sorted(one.techniques)),
+            }
+            for one in recipes
+        ]
+    if what == "places":
+        from pgolf_compose.places import read_places
+
+        return [
+            {"name": one.name, "kind": one.kind, "where": one.origin.file.path.name}
+            | {"scope": one.scope}
+            for host in library.hosts.values()
+            for one in read_places(host).values()
+        ]
+    if what == "techniques":
+        return [
+            {
+                "name": one.name,
+                "from": library.provider(one),
+                "summary": one.summary,
+                "source": one.source,
+                "rules": "for measuring" if one.measuring else told_rules(one),
+            }
+            for one in library.techniques.values()
+        ]
+    return [{"name": one.name, "summary": one.summary} for one in getattr(library, what).values()]
+
+
+def told_rules(technique) -> str:
+    """`breaks C3 and 1` or `keeps C4`."""
+
+    verb, rules = ("breaks", technique.breaks) if technique.breaks else ("keeps", technique.keeps)
+    return f"{verb} {listed(rules)}" if rules else ""
