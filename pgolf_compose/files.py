@@ -33,6 +33,8 @@ def write_files(
 
 
 def check_writable(path: Path, data: bytes, replace: bool) -> None:
+    if blocking := next((one for one in path.parents if one.is_file()), None):
+        raise ComposeError("is a file; name a folder to write to with -o", blocking)
     if path.exists() and not path.is_file():
         raise ComposeError("is no file; name one to write", path)
     if replace or not path.exists():
