@@ -26,7 +26,7 @@ from pgolf_compose.log_source import Source
 from pgolf_compose.log_text import lines_of
 from pgolf_compose.yaml_file import read_yaml
 
-__all__ = ["Figure", "Log", "Point", "Score", "find_logs", "read_log"]
+__all__ = ["Figure", "Log", "Point", "Score", "find_logs", "natural", "read_log"]
 
 MOST_POINTS = 20_000
 MOST_SCORES = 2_000
@@ -942,7 +942,7 @@ def find_logs(folder: Path) -> list[Path]:
     `.log` and `.out` files count by their name; of `.txt` files those that hold a step or a score.
     """
     found = []
-    for path in sorted(walk(folder, 2)):
+    for path in sorted(walk(folder, 2), key=natural):
         if path.suffix.lower() in (".log", ".out"):
             found.append(path)
         elif path.suffix.lower() == ".txt" and not NO_LOG.match(path.name):
@@ -953,6 +953,12 @@ def find_logs(folder: Path) -> list[Path]:
             if log.points or log.scores:
                 found.append(path)
     return found
+
+
+def natural(path: Path) -> list:
+    """A key that puts seed 42 before seed 1337."""
+    parts = re.split(r"(\d{1,18})", str(path))
+    return [(int(part), "") if place % 2 else (-1, part) for place, part in enumerate(parts)]
 
 
 def walk(folder: Path, depth: int) -> Iterator[Path]:
