@@ -11,7 +11,7 @@ import warnings
 __all__ = ["Source"]
 
 BEGINS = re.compile(
-    r"from __future__ import |import \w|from [\w.]+ import |#!|# *(-\*-|coding|[-=]{10})|'''|\"\"\""
+    r"from __future__ import |import \w|from [\w.]+ import |#!|# *(-\*-|coding)|'''|\"\"\""
 )
 RULE = re.compile(r"(={20,}|-{20,}|\*{20,})$")
 CONTINUES = re.compile(r"(else|elif|except|finally|case)\b|(try:|match |type )|@|[)\]}]")
@@ -24,8 +24,9 @@ TOKEN = re.compile(
 class Source:
     """Fed with lines, tells of each whether it belongs to a printed script.
 
-    A script begins at an import, a docstring or a `#!` in the first column and ends at a rule or
-    at a line that cannot be Python, both outside of its strings and brackets.
+    A script begins at an import, a docstring or a `#!` in the first column, or at a comment at the
+    top or after a rule. It ends at a rule or at a line that cannot be Python, both outside of its
+    strings and brackets.
     """
 
     def __init__(self, ignore: frozenset[int] = frozenset()):
@@ -33,12 +34,16 @@ class Source:
         self.quote = ""
         self.depth = 0
         self.goes_on = False
+        self.fresh = True  # nothing but blank lines since the top or a rule
         self.began = self.rule = 0  # lines where the script began, where a rule stood in a string
         self.ignore = ignore
 
     def holds(self, number: int, line: str) -> bool:
         if not self.inside:
-            if line[:1] not in "fi#'\"" or not BEGINS.match(line) or not statement(line):
+            comment = self.fresh and line.startswith("#")
+            begins = line[:1] in "fi#'\"" and BEGINS.match(line) and statement(line)
+            if not (comment or begins):
+                self.fresh = bool(RULE.match(line)) or (self.fresh and line.isspace())
                 return False
             self.inside, self.quote, self.depth, self.goes_on = True, "", 0, False
             self.began, self.rule = number, 0

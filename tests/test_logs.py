@@ -12,8 +12,9 @@ from conftest import ROOT, SHARED
 
 from pgolf_compose.build import compose
 from pgolf_compose.errors import ComposeError
+from pgolf_compose.log_lines import kind_of
 from pgolf_compose.log_text import LONGEST, lines_of
-from pgolf_compose.logs import find_logs, kind_of, read_log
+from pgolf_compose.logs import find_logs, read_log
 
 HEADER = """\
 logs/run.txt
@@ -282,6 +283,13 @@ def test_a_script_that_the_log_prints_is_not_read(log, text):
     assert not {Decimal("0.50000000"), Decimal("0.4")} & {f.value for f in found.figures()}
 
 
+def test_a_rule_of_comments_within_a_run_begins_no_script(log):
+    found = log(HEADER + TRAINING + "# ========== export ==========\n" + TRAINED + SCORED)
+    assert (told(found), found.runs, len(found.points)) == (BASE, 1, 4)
+    comments = "# quantized_ttt val_loss:1.0 val_bpb:0.4\n#\n\nimport os\n"
+    assert told(log(comments + RULE + WHOLE)) == BASE
+
+
 def test_our_own_script_at_the_top_is_not_read(log, composed_text):
     example = '"""\nfinal_int8_zlib_roundtrip_exact val_loss:1.0 val_bpb:0.50000000\n'
     for script in (composed_text, composed_text.replace('"""', example, 1)):
@@ -515,6 +523,9 @@ def test_figures_are_all_numbers_with_their_lines(log):
         ("2.50", 1),
         ("1401", 1),
         ("15,863,489", 2),
+        ("15", 2),
+        ("863", 2),
+        ("489", 2),
         ("1e-3", 2),
     ]
     assert next(f.value for f in found.figures() if f.line == 2) == 15863489
