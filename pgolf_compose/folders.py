@@ -18,7 +18,16 @@ from pgolf_compose.errors import ComposeError, listed
 from pgolf_compose.json_file import Claim, Oddity, read_json
 from pgolf_compose.logs import Log, Score, find_logs, read_log
 
-__all__ = ["Agreement", "Claim", "Folder", "SeedAgreement", "agreement", "read_folder"]
+__all__ = [
+    "Agreement",
+    "Claim",
+    "Difference",
+    "Folder",
+    "SeedAgreement",
+    "agreement",
+    "differences",
+    "read_folder",
+]
 
 # the community's spellings, the plainest first
 SPELLINGS = {
@@ -86,6 +95,16 @@ class Agreement:
     value: Decimal | None = None  # what the logs give
     logs: tuple[Log, ...] = ()  # that it was taken from
     seeds: tuple[SeedAgreement, ...] = ()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A figure that the json states for a seed and its log gives otherwise."""
+
+    seed: int
+    claim: Claim
+    log: Log
+    value: Decimal
 
 
 KINDS = {
@@ -342,6 +361,33 @@ def row_text(row: SeedAgreement) -> str:
     return (
         f"for seed {row.seed} the json says {row.claim.text}, {name(row.log)} {row.log.score.text}"
     )
+
+
+FIGURES = {
+    "val_bpb": lambda log: log.score and log.score.text,
+    "val_loss": lambda log: log.val_loss,
+    "bytes_total": lambda log: log.bytes_total,
+    "bytes_code": lambda log: log.bytes_code,
+    "bytes_model": lambda log: log.bytes_model,
+    "steps": lambda log: log.steps,
+    "train_steps": lambda log: log.steps,
+    "train_ms": lambda log: log.train_ms,
+    "train_time_ms": lambda log: log.train_ms,
+    "train_time_s": lambda log: None if log.train_ms is None else Decimal(log.train_ms) / 1000,
+}
+
+
+def differences(folder: Folder) -> list[Difference]:
+    """What the json states for its seeds and the seeds' logs give otherwise, to its digits."""
+    runs = distinct(log for log in folder.logs if score_of(log) is not None)
+    found = []
+    for seed, claims in folder.seeds.items():
+        log = log_of_seed(folder, runs, seed)
+        for key, claim in claims.items():
+            value = FIGURES[key](log) if log and key in FIGURES else None
+            if value and not rounds_to(Decimal(str(value)), claim):
+                found.append(Difference(seed, claim, log, Decimal(str(value))))
+    return found
 
 
 def no_claim(folder: Folder) -> Agreement:

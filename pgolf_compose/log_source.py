@@ -35,22 +35,27 @@ class Source:
         self.depth = 0
         self.goes_on = False
         self.fresh = True  # nothing but blank lines since the top or a rule
+        self.perhaps = False  # so far only comments
         self.began = self.rule = 0  # lines where the script began, where a rule stood in a string
         self.ignore = ignore
 
     def holds(self, number: int, line: str) -> bool:
         if not self.inside:
-            comment = self.fresh and line.startswith("#")
-            begins = line[:1] in "fi#'\"" and BEGINS.match(line) and statement(line)
-            if not (comment or begins):
+            self.perhaps = self.fresh and line.startswith("#")
+            if not (self.perhaps or begins(line)):
                 self.fresh = bool(RULE.match(line)) or (self.fresh and line.isspace())
                 return False
             self.inside, self.quote, self.depth, self.goes_on = True, "", 0, False
             self.began, self.rule = number, 0
+        if self.perhaps and line[:1] != "#" and line.strip():  # comments of a script, or a note
+            self.perhaps = False
+            if not begins(line):
+                self.inside = self.fresh = False
+                return False
         open_before = bool(self.quote or self.depth or self.goes_on)
         if RULE.match(line):
             if not open_before or number in self.ignore:
-                self.inside = False
+                self.inside, self.fresh = False, True
                 return True
             self.rule = self.rule or number
         if not open_before and line[:1] not in " \t#\n" and line.strip() and not statement(line):
@@ -92,6 +97,10 @@ def end_of(line: str, quote: str, at: int = 0) -> int:
     return found + 3 if found >= 0 else -1
 
 
+def begins(line: str) -> bool:
+    return line[:1] in "fi#'\"" and BEGINS.match(line) is not None and statement(line)
+
+
 def statement(line: str) -> bool:
     """Whether a line can begin, or go on with, a statement of Python."""
     if CONTINUES.match(line):
@@ -114,8 +123,4 @@ def statement(line: str) -> bool:
 
 
 def unfinished(problem: str) -> bool:
-    return (
-        "was never closed" in problem
-        or "unterminated triple" in problem
-        or ("unexpected EOF" in problem)
-    )
+    return re.search("was never closed|unterminated triple|unexpected EOF", problem) is not None

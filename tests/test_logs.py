@@ -288,6 +288,8 @@ def test_a_rule_of_comments_within_a_run_begins_no_script(log):
     assert (told(found), found.runs, len(found.points)) == (BASE, 1, 4)
     comments = "# quantized_ttt val_loss:1.0 val_bpb:0.4\n#\n\nimport os\n"
     assert told(log(comments + RULE + WHOLE)) == BASE
+    found = log("# a note of the author\n" + WHOLE.replace("logs/run.txt\n", ""))
+    assert (told(found), found.seed, found.world_size) == (BASE, 42, 8)
 
 
 def test_our_own_script_at_the_top_is_not_read(log, composed_text):

@@ -10,7 +10,7 @@ from conftest import ROOT
 from test_logs import HEADER, OOM, TRAINED, TRAINING, WHOLE
 
 from pgolf_compose.errors import ComposeError
-from pgolf_compose.folders import agreement, read_folder
+from pgolf_compose.folders import agreement, differences, read_folder
 from pgolf_compose.json_file import read_json
 from pgolf_compose.results import gather
 
@@ -158,6 +158,26 @@ def test_a_seeds_own_value_that_its_log_does_not_give_is_told(tree):
     assert found.equal
     assert "for seed 1 the json says 1.1001, train_seed1.log 1.10000000" in found.text
     assert [(row.seed, row.equal) for row in found.seeds] == [(1, False), (2, True)]
+
+
+def test_figures_of_a_seed_that_its_log_gives_otherwise_are_told(tree):
+    about = {
+        "seed_results": {
+            "1": {
+                "val_bpb": 1.1,
+                "artifact_bytes": 15863489,
+                "steps": 13780,
+                "train_time_s": 600.0,
+            },
+            "2": {"val_bpb": 1.2, "artifact_bytes": 15863488, "eval_time_s": 5},
+            "7": {"val_bpb": 1.3},
+        }
+    }
+    found = [(d.claim.key, d.value) for d in differences(folder(tree, about))]
+    assert found == [
+        ("seed_results.2.val_bpb", Decimal("1.10004000")),
+        ("seed_results.2.artifact_bytes", 15863489),
+    ]
 
 
 def test_of_two_logs_of_a_seed_the_one_that_the_json_states_counts(tree):
