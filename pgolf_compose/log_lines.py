@@ -61,8 +61,9 @@ BYTES = re.compile(
     r"(?P<number>\d[\d,_]*)(?P<unit>\s*(?:bytes|B)\b)?(?P<of>\s*/\s*16[,_]?000[,_]?000)?",
 )
 GPU = re.compile(
-    r"(?:NVIDIA|AMD|Tesla|GeForce)[ -][A-Z][\w -]*\w"
-    r"|\b(?:[HABL]\d{2,3}|GH200|GB\d+|MI\d{3}X?)[\w -]*\w"
+    r"(?:(?<![\w.])\d{1,3} ?x ?)?(?:\b|(?<=[x ]))(?:(?:NVIDIA|AMD|Tesla|GeForce|Instinct) ?){0,2}"
+    r"(?:RTX \w{4,5}|[HAB]\d00|L40S?|GH200|MI\d{3}X?|V100|T4)\b"
+    r"(?:[ -](?:\d+ ?GB|HBM\d\w*|SXM\d?|PCIe|NVL|Ti|SUPER|Ada|Generation|Laptop|GPU)\b)*"
 )
 SMI_GPU = re.compile(r"\|\s+(\d+)\s+((?:NVIDIA|Tesla|GeForce|Quadro|AMD)[^|]*?)\s+(?:On|Off)\s+\|")
 SEEDS = re.compile(r"(?<![a-z])(?:seed|s)[ _=-]?(\d{1,10})(?!\d)", re.I)

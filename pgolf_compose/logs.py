@@ -267,7 +267,7 @@ class Reader:
             self.size(stripped)
         if ENDED.search(stripped):
             self.trained = True
-        if "nvidia" in low or "gpu" in low or "device" in low:
+        if "nvidia" in low or "device" in low or "00" in low or "gpu" in low:
             self.hardware_of(stripped)
         if low.startswith(("running py", "python:", "nccl version", "| nvidia-smi")):
             self.versions_of(stripped)

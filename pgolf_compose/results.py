@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pgolf_compose.curves import labels
 from pgolf_compose.errors import ComposeError, shown
-from pgolf_compose.folders import Agreement, Folder, agreement, read_folder
+from pgolf_compose.folders import Agreement, Folder, agreement, differences, read_folder
 from pgolf_compose.logs import Log, Score, find_logs, natural, read_log
 
 __all__ = ["Group", "gather", "log_json", "results_json", "rows", "status", "summaries", "warnings"]
@@ -164,6 +164,12 @@ def warnings(group: Group) -> list[str]:
                 f"{better.name} {better.text} at line {better.line} was better"
             )
         told += [f"{label}: {note}" for note in log.notes]
+    if group.folder is not None:
+        told += [
+            f"submission.json:{one.claim.line}: {one.claim.key} is {one.claim.text}, "
+            f"{one.log.path.name} gives {one.value.normalize():f}"
+            for one in differences(group.folder)
+        ]
     runs = group.runs
     seeds = [log.seed for log in runs if log.seed is not None]
     twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})

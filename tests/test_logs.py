@@ -504,6 +504,21 @@ def test_machine_and_versions_are_read(log):
     }
 
 
+@pytest.mark.parametrize(
+    ("line", "hardware"),
+    [
+        ("[modal] Launching torchrun on 8xH100...", "8xH100"),
+        ("GPU: NVIDIA H100 80GB HBM3", "NVIDIA H100 80GB HBM3"),
+        ("device: NVIDIA GeForce RTX 5090", "NVIDIA GeForce RTX 5090"),
+        ("using 1x A100-SXM4 for 10 minutes", "1x A100-SXM4"),
+        ("python:3.11 torch:2.9 device:cpu values:frozen", "CPU"),
+        ("iterations:20000 H1000 xA100y", ""),
+    ],
+)
+def test_a_printed_machine_is_read(log, line, hardware):
+    assert log(line + "\n" + WHOLE).hardware == hardware
+
+
 def test_the_metrics_technique_writes_a_log_too(log):
     found = log(
         '{"event": "step", "step": 5, "train_loss": 3.0, "elapsed_ms": 500.0}\n'
