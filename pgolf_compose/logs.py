@@ -60,6 +60,8 @@ MOST_POINTS = 20_000
 MOST_SCORES = 2_000
 MOST_NAMES = 2_000
 MOST_PAIRS = 60  # of a line
+MOST_NOTES = 20
+NEAR = 200  # scores back that one may repeat
 FIGURE = re.compile(r"(?<![\w.])[-+]?\d{1,40}(?:[,_]\d{3})*(?:\.\d{1,40})?(?:[eE][-+]?\d{1,3})?")
 
 
@@ -207,13 +209,11 @@ class Reader:
     def reset(self, line: int) -> None:
         self.began = line
         self.scores: list[Score] = []
-        self.skipped_scores = 0
         self.points: list[Point] = []
         self.every = self.seen_points = 0
         self.last_step = self.total_steps = self.last_point_line = None
         self.train_ms: float | None = None
         self.trained = self.began_training = False
-        self.header_seen = False
         self.values: dict[str, str] = {}
         self.block = False
         self.sizes: list[tuple[str, int, bool]] = []
@@ -224,7 +224,6 @@ class Reader:
         self.gpu = ""
         self.versions: dict[str, str] = {}
         self.notes: dict[str, None] = {}
-        self.cut_line = False
         self.seed: int | None = None
 
     def starts_anew(self, line: int) -> None:
@@ -234,6 +233,7 @@ class Reader:
         ended = evaluations(self.settled())
         told = f"its score is {ended[-1].text}" if ended else "without a final score"
         self.earlier.append(f"run {self.runs} of the file (from line {self.began}): {told}")
+        del self.earlier[:-MOST_NOTES]
         self.runs += 1
         self.reset(line)
 
@@ -275,7 +275,7 @@ class Reader:
             self.setting(line, stripped)
         elif "/" in stripped or STARTS.search(stripped):
             self.stage(stripped)
-        if "(limited)" in low:
+        if "(limited)" in low and len(self.notes) < MOST_NOTES:
             self.notes["an evaluation reads part of the split only: " + stripped[:80]] = None
         self.fail(stripped)
 
@@ -370,24 +370,22 @@ class Reader:
         at_end = reading.bpb is None or not line[ends:].strip(".eE+-")
         if not whole and at_end and self.clipped(reading, digits):
             self.notes[f"line {number} is cut off within a score"] = None
-            self.cut_line = True
             self.pending = name
             return
         if reading.bpb is None and (kind == "plain" or self.last_step is None):
             return
         score = Score(name, bpb, loss, number, reading.seconds, digits, kind == "artifact", text)
-        same = self.scores and replace(self.scores[-1], line=number, seconds=score.seconds)
-        if same == replace(score, final=same.final if same else False):
-            return  # every rank printed it
+        for back, other in enumerate(reversed(self.scores[-16:])):  # every rank printed it
+            same = other == replace(score, line=other.line, seconds=other.seconds)
+            if same and (name != "step" or back == 0):
+                return
         if kind != "training":
             self.pending, self.error, self.failure, self.failure_rank = "", "", "", 99
         self.scores.append(score)
         if len(self.scores) > MOST_SCORES:
             kept = [s for s in self.scores if s.name != "step"]
-            self.scores = (kept if len(kept) <= MOST_SCORES // 2 else self.scores)[
-                -MOST_SCORES // 2 :
-            ]
-            self.skipped_scores += 1
+            some = kept if len(kept) <= MOST_SCORES // 2 else self.scores
+            self.scores = some[-MOST_SCORES // 2 :]
 
     def clipped(self, reading: Reading, digits: int) -> bool:
         """Whether the file's last characters, a number, may lack digits."""
@@ -429,7 +427,7 @@ class Reader:
             del self.sizes[:-200]
 
     def hardware_of(self, line: str) -> None:
-        if row := SMI_GPU.search(line):
+        if (row := SMI_GPU.search(line)) and len(self.gpus) < 1000:
             self.gpus[row[1]] = row[2].strip()
         elif not self.gpu and not line.startswith(("|", "+")) and (name := GPU.search(line)):
             self.gpu = name[0].strip()
@@ -501,9 +499,8 @@ class Reader:
             final = kind in ("artifact", "unknown") or (kind == "plain" and not named)
             final = final and not self.before_training_ended(score)
             score = replace(score, final=final)
-            same = next(
-                (s.line for s in reversed(result) if same_evaluation(s, score, result)), None
-            )
+            near = reversed(result[-NEAR:])
+            same = next((s.line for s in near if same_evaluation(s, score, result)), None)
             result.append(replace(score, repeats=same if final else None))
         return tuple(first_lines(result))
 

@@ -149,6 +149,15 @@ def test_one_score_under_two_names_is_one_evaluation(log):
     assert (len(found.evaluations), found.eval_seconds) == (1, 73.133)
 
 
+def test_ranks_that_print_in_turn_print_one_evaluation(log):
+    found = log(HEADER + TRAINING + TRAINED + SCORED * 8)
+    assert [s.line for s in found.scores if s.final] == [18, 19]
+    eight = log("".join(8 * (line + "\n") for line in WHOLE.splitlines()))
+    assert [s.text for s in eight.scores] == [s.text for s in log(WHOLE).scores]
+    assert eight.points == log(WHOLE).points
+    assert (told(found), found.eval_seconds) == (BASE, 1.401)
+
+
 def test_test_time_training_told_three_times_is_one_evaluation(log):
     found = log(
         WHOLE + "ttt_sliding:done val_loss=1.889768 val_bpb=1.119230 elapsed=409.8s\n"
