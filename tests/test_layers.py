@@ -8,6 +8,7 @@ from conftest import ROOT
 
 ORDER = [
     "alike",
+    "statistics",
     "spans",
     "errors",
     "origin",
@@ -29,6 +30,7 @@ ORDER = [
     "places",
     "plugins",
     "schema",
+    "leaderboard",
     "recipe",
     "resolve",
     "legality",
