@@ -79,6 +79,7 @@ ORDER = [
     "smoke",
     "diff",
     "cli.shared",
+    "cli.against",
     "cli.comparing",
     "cli.composing",
     "cli.listing",

@@ -74,7 +74,7 @@ def listing(what: str, library) -> list[dict]:
 
 
 def leaderboards(library) -> list[dict]:
-    """The rows of each leaderboard, with the mean of their runs, under the first track that has it."""
+    """The rows of each leaderboard, with the mean of their runs; of the first track that has it."""
     from pgolf_compose.leaderboard import read_leaderboard
 
     boards = {one.leaderboard: one.name for one in reversed(library.tracks.values())}
