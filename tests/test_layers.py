@@ -22,6 +22,7 @@ ORDER = [
     "log_text",
     "log_source",
     "logs",
+    "json_file",
     "folders",
     "results",
     "curves",
