@@ -4,16 +4,13 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pgolf_compose.errors import ComposeError, listed, shown
+from pgolf_compose.folders import Claim, Folder
 from pgolf_compose.leaderboard import Entry, is_date
 from pgolf_compose.logs import Log
 from pgolf_compose.statistics import Summary, mean, summary
 from pgolf_compose.yaml_file import read_yaml
-
-if TYPE_CHECKING:
-    from pgolf_compose.folders import Claim, Folder
 
 __all__ = ["Sample", "sample_of_entry", "sample_of_logs"]
 
@@ -60,7 +57,7 @@ def sample_of_entry(entry: Entry) -> Sample:
 
 
 def sample_of_logs(
-    logs: Sequence[Log], folders: Sequence["Folder"] = (), beside: Iterable[Path] = ()
+    logs: Sequence[Log], folders: Sequence[Folder] = (), beside: Iterable[Path] = ()
 ) -> Sample:
     """The runs of some logs. `folders` tell what was claimed of them, `beside` what lies there too.
 
@@ -129,7 +126,7 @@ def sha256(path: Path) -> str:
 
 
 def one_of_each_seed(
-    logs: Sequence[Log], folders: Sequence["Folder"], warnings: list[str]
+    logs: Sequence[Log], folders: Sequence[Folder], warnings: list[str]
 ) -> list[Log]:
     """Of the runs of a seed the one that was claimed, else the worst; all whose seed is unknown."""
     by_seed: dict[object, list[Log]] = {}
@@ -150,13 +147,13 @@ def one_of_each_seed(
     return found
 
 
-def is_claimed(log: Log, folders: Sequence["Folder"]) -> bool:
+def is_claimed(log: Log, folders: Sequence[Folder]) -> bool:
     """Whether a folder gives this log's score as that of its seed."""
     claims = [one.seeds.get(log.seed, {}).get("val_bpb") for one in folders]
     return any(one and rounds_to(log.score.val_bpb, one) for one in claims)
 
 
-def rounds_to(value: float, claim: "Claim") -> bool:
+def rounds_to(value: float, claim: Claim) -> bool:
     """Whether a value is what was claimed, to the digits of the claim."""
     return abs(value - float(claim.value)) <= 0.501 * 10.0 ** -decimals(claim.text)
 
@@ -221,7 +218,7 @@ def by_value(told: Sequence[tuple[Log, object]]) -> str:
 
 
 def chosen(
-    logs: Sequence[Log], values: Sequence[float], folders: Sequence["Folder"], beside: list[Path]
+    logs: Sequence[Log], values: Sequence[float], folders: Sequence[Folder], beside: list[Path]
 ) -> Iterator[str]:
     """Signs that the runs counted are a choice of those that were made."""
     seeds = {log.seed for log in logs}
@@ -229,7 +226,7 @@ def chosen(
     if beside:
         yield f"more logs lie there that are not counted: {listed(sorted(p.name for p in beside))}"
     for folder in folders:
-        named = sorted({*folder.seeds, *reported(folder.about)})
+        named = sorted({*folder.seeds, *folder.named_seeds})
         if missing := [seed for seed in named if seed not in seeds and None not in seeds]:
             yield f"{ABOUT} names {seeds_of(missing)}, and no log that counts has it"
         if named and (more := [seed for seed in known if seed not in named]):
@@ -247,7 +244,7 @@ def chosen(
         yield from other_claimed(folder, logs)
 
 
-def best_claimed(folder: "Folder", values: Sequence[float]) -> Iterator[str]:
+def best_claimed(folder: Folder, values: Sequence[float]) -> Iterator[str]:
     """Where the score claimed is the lowest of several runs and not their mean."""
     claim = folder.val_bpb
     if claim is None or len(values) < 2:
@@ -259,7 +256,7 @@ def best_claimed(folder: "Folder", values: Sequence[float]) -> Iterator[str]:
         )
 
 
-def other_claimed(folder: "Folder", logs: Sequence[Log]) -> Iterator[str]:
+def other_claimed(folder: Folder, logs: Sequence[Log]) -> Iterator[str]:
     """Where a seed's claim is a score of its log, but not the one that counts."""
     for log in logs:
         claim = folder.seeds.get(log.seed, {}).get("val_bpb")
@@ -283,15 +280,6 @@ def those(seeds: Sequence[int]) -> str:
     return listed(map(str, seeds))
 
 
-def reported(about: dict) -> list[int]:
-    """The seeds that a submission.json says its score is of."""
-    found = about.get("seeds", about.get("seed"))
-    if isinstance(found, dict):
-        found = [int(key) for key in found if str(key).isdecimal()]
-    found = found if isinstance(found, list) else [found]
-    return [seed for seed in found if type(seed) is int]
-
-
 def all_seeds(data: object, key: str = "") -> Iterator[tuple[str, list[int]]]:
     """Lists of whole numbers below keys that speak of seeds, wherever in a submission.json."""
     if isinstance(data, dict):
@@ -313,7 +301,7 @@ def planned_seeds(folder: Path) -> list[int]:
     return [seed for seed in seeds if type(seed) is int] if isinstance(seeds, list) else []
 
 
-def date_of(folder: "Folder") -> str:
+def date_of(folder: Folder) -> str:
     """The day that a submission gives itself, in its submission.json or its folder's name."""
     for text in (folder.about.get("date"), folder.path.resolve().name):
         if isinstance(text, str) and is_date(text[:10]):
