@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import click
 import pytest
@@ -38,20 +39,18 @@ quantized_ttt val_loss:{loss:.8f} val_bpb:{bpb:.8f} eval_time:370000ms
 """
 
 
-@pytest.fixture
-def results():
+@click.command("results")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@against_options
+@click.option("--json", "as_json", is_flag=True)
+def command(paths, **options):
+    show_against(paths, **options)
+
+
+def results(*args):
     """`results PATHS --against ...`: its output, or the error in one line."""
-    import pathlib
-
-    @click.command()
-    @click.argument("paths", nargs=-1, type=click.Path(path_type=pathlib.Path))
-    @against_options
-    @click.option("--json", "as_json", is_flag=True)
-    def command(paths, **options):
-        show_against(paths, **options)
-
     group = Commands("pgolf", commands={"results": command})
-    return lambda *args: CliRunner().invoke(group, ["results", *map(str, args)])
+    return CliRunner().invoke(group, ["results", *map(str, args)])
 
 
 def lines(result) -> list[str]:
@@ -64,7 +63,7 @@ THREE = {
 }
 
 
-def test_three_logs_against_a_row_with_both_kinds_of_nats_and_every_verdict(tree, results):
+def test_three_logs_against_a_row_with_both_kinds_of_nats_and_every_verdict(tree):
     tree(THREE)
     assert lines(results(*THREE, "--against", "pr1493")) == [
         "ours                 train_seed1.log, train_seed2.log and train_seed3.log",
@@ -83,7 +82,7 @@ def test_three_logs_against_a_row_with_both_kinds_of_nats_and_every_verdict(tree
     ]
 
 
-def test_json_holds_every_figure(tree, results):
+def test_json_holds_every_figure(tree):
     tree(THREE)
     found = json.loads(results(*THREE, "--against", "1493", "--json").stdout)
     assert found["ours"]["values"] == [1.079, 1.0793, 1.0788] and found["ours"]["seeds"] == [
@@ -105,13 +104,13 @@ def test_json_holds_every_figure(tree, results):
     assert (found["track"], found["date"], found["warnings"]) == ("10min_16mb", None, [])
 
 
-def test_one_policy_can_be_asked_for(tree, results):
+def test_one_policy_can_be_asked_for(tree):
     tree(THREE)
     told = lines(results(*THREE, "--against", "pr1493", "--policy", "maintainers-2026-04"))
     assert [line.split()[0] for line in told if "met" in line] == ["maintainers-2026-04"]
 
 
-def test_by_date_the_rival_is_the_best_row_before_it(tree, results):
+def test_by_date_the_rival_is_the_best_row_before_it(tree):
     tree(THREE)
     told = lines(results(*THREE, "--against", "pr1477", "--date", "2026-04-10"))
     assert [line[:71] for line in told if "against #" in line] == [
@@ -123,7 +122,7 @@ def test_by_date_the_rival_is_the_best_row_before_it(tree, results):
     )
 
 
-def test_other_logs_and_folders_can_be_held_against(tree, results):
+def test_other_logs_and_folders_can_be_held_against(tree):
     tree({"a": THREE, "b": {f"train_seed{n}.log": log(n, 1.08 + n / 10000) for n in (1, 2)}})
     told = lines(results("a", "--against", "b"))
     assert told[0].split()[1:] == ["a"] and told[3].split()[1:] == ["b"]
@@ -134,7 +133,7 @@ def test_other_logs_and_folders_can_be_held_against(tree, results):
     assert one_by_one[6:] == told[6:]
 
 
-def test_against_a_row_of_one_run_there_is_no_welch_test_and_no_verdict_on_chance(tree, results):
+def test_against_a_row_of_one_run_there_is_no_welch_test_and_no_verdict_on_chance(tree):
     tree(THREE)
     told = "\n".join(lines(results(*THREE, "--against", "pr1851"))[5:])
     assert "no spread is known, 1 run\n" in told
@@ -151,7 +150,7 @@ def test_against_a_row_of_one_run_there_is_no_welch_test_and_no_verdict_on_chanc
     ]
 
 
-def test_one_run_of_ours_tells_no_chance(tree, results):
+def test_one_run_of_ours_tells_no_chance(tree):
     tree(THREE)
     told = lines(results("train_seed1.log", "--against", "pr1493"))
     assert told[2] == "                     mean 1.07900, no spread is known, 1 run"
@@ -178,7 +177,7 @@ RESULTS = {str(seed): {"val_bpb": bpb} for seed, bpb in ((1, 1.079), (2, 1.0793)
         ),
         (
             {"submission.json": about(seeds=[1, 2])},
-            "submission.json does not name seed 3, of which there is a log",
+            "train_seed3.log: of no seed that submission.json names, 1 and 2; not counted",
         ),
         (
             {"submission.json": about(val_bpb=1.0788)},
@@ -229,19 +228,19 @@ RESULTS = {str(seed): {"val_bpb": bpb} for seed, bpb in ((1, 1.079), (2, 1.0793)
         ),
     ],
 )
-def test_runs_that_are_a_choice_or_no_repetition_are_told(tree, results, files, warning):
+def test_runs_that_are_a_choice_or_no_repetition_are_told(tree, files, warning):
     tree({"a": {**THREE, **files}})
     found = json.loads(results("a", "--against", "pr1493", "--json").stdout)
     assert warning in found["warnings"]
 
 
-def test_a_folder_of_plain_repetitions_is_told_nothing(tree, results):
+def test_a_folder_of_plain_repetitions_is_told_nothing(tree):
     tree({"a": {**THREE, "submission.json": about(seed_results=RESULTS, seeds=[1, 2, 3])}})
     found = json.loads(results("a", "--against", "pr1493", "--json").stdout)
     assert found["warnings"] == [] and found["date"] == "2026-04-20"
 
 
-def test_an_incomplete_log_is_left_out_and_told(tree, results):
+def test_an_incomplete_log_is_left_out_and_told(tree):
     cut = THREE["train_seed3.log"].partition("stopping_early")[0]
     tree({**THREE, "train_seed3.log": cut})
     found = json.loads(results(*THREE, "--against", "pr1493", "--json").stdout)
@@ -250,12 +249,36 @@ def test_an_incomplete_log_is_left_out_and_told(tree, results):
     assert warning.startswith("train_seed3.log is left out: ") and "ends at step 4,500" in warning
 
 
-def test_logs_of_a_submission_that_are_not_given_are_told(tree, results):
+def test_logs_of_a_submission_that_are_not_given_are_told(tree):
     tree({"a": {**THREE, "submission.json": about()}})
     found = json.loads(results("a/train_seed3.log", "--against", "pr1493", "--json").stdout)
     assert found["warnings"] == [
         "more logs lie there that are not counted: train_seed1.log and train_seed2.log"
     ]
+
+
+@pytest.mark.parametrize(
+    ("score", "why"),
+    [
+        ("val_bpb:nan", "train_seed3.log is left out: "),
+        ("val_bpb:inf", "train_seed3.log is left out"),
+    ],
+)
+def test_a_score_that_is_no_number_counts_for_nothing(tree, score, why):
+    broken = THREE["train_seed3.log"].replace("val_bpb:1.07880000", score)
+    assert score in broken
+    tree({**THREE, "train_seed3.log": broken})
+    found = json.loads(results(*THREE, "--against", "pr1493", "--json").stdout)
+    assert found["ours"]["seeds"] == [1, 2] and found["warnings"][0].startswith(why)
+
+
+def test_what_is_no_log_is_one_line(tree):
+    tree({**THREE, "junk.log": bytes(range(256)) * 40, "deep": {}})
+    for path in ("junk.log", "deep", "nowhere.log"):
+        for args in ((path, "--against", "pr1493"), ("train_seed1.log", "--against", path)):
+            result = results(*args)
+            assert result.exit_code == 2 and result.stdout == "", args
+            assert result.stderr.count("\n") == 1 and path in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -286,14 +309,14 @@ def test_logs_of_a_submission_that_are_not_given_are_told(tree, results):
         (["--against", "pr1493", "--against", "pr1477"], "one row can be held against: pr1493, or"),
     ],
 )
-def test_what_cannot_be_held_against_is_one_line(tree, results, args, message):
+def test_what_cannot_be_held_against_is_one_line(tree, args, message):
     tree(THREE)
     result = results(*THREE, *args)
     assert result.exit_code == 2 and result.stdout == ""
     assert result.stderr.startswith(message) and result.stderr.count("\n") == 1
 
 
-def test_a_folder_without_a_score_is_told(tree, results):
+def test_a_folder_without_a_score_is_told(tree):
     tree({"a": {"notes.md": "nothing\n"}})
     result = results("a", "--against", "pr1493")
     assert result.stderr == "a: there is no complete log with a score to compare\n"
@@ -353,6 +376,6 @@ def test_a_difference_in_nats_per_token_needs_a_loss_of_ours():
         ),
     ],
 )
-def test_what_public_records_do_not_say_of_themselves_is_found(results, folder, warning):
+def test_what_public_records_do_not_say_of_themselves_is_found(folder, warning):
     path = SHARED / "records" / "track_10min_16mb" / folder
     assert warning in json.loads(results(path, "--against", "pr549", "--json").stdout)["warnings"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, write_tree
-from test_comparison import results  # noqa: F401
+from test_comparison import results
 
 from pgolf_compose.logs import read_log
 from pgolf_compose.plugins import load_library
@@ -74,6 +74,23 @@ def test_without_the_package_nobody_knows_it(cli, refuses):
     for path in (ROOT / "pgolf_compose").rglob("*.*"):
         if path.suffix in (".py", ".yaml"):
             assert not re.search(r"byte_golf|byte_lm|witten_bell", path.read_text()), path
+
+
+def test_as_a_folder_it_offers_the_same(contest, cli, tree):
+    listed = [cli("list", what, "--json").stdout for what in ("--tracks", "--datasets", "--places")]
+    scripts = cli(SECOND, "--stdout").stdout_bytes
+    assert listed == [
+        uninstalled(cli, "list", what, "--json", "--plugins", HERE).stdout
+        for what in ("--tracks", "--datasets", "--places")
+    ]
+    assert uninstalled(cli, SECOND, "--stdout", "--plugins", HERE).stdout_bytes == scripts
+
+
+def uninstalled(cli, *args):
+    """The command where no package of this kind is installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("importlib.metadata.entry_points", lambda **_: ())
+        return cli(*args)
 
 
 def test_its_recipe_composes_to_a_script_of_its_own_name(contest, cli, tree):
@@ -140,7 +157,7 @@ def runs(contest, cli, prose, monkeypatch):
     return found
 
 
-def test_it_runs_and_its_logs_are_read_compared_and_submitted(runs, results, cli, prose):
+def test_it_runs_and_its_logs_are_read_compared_and_submitted(runs, cli, prose):
     first, second = runs["first"], runs["second"]
     log = read_log(first[2])
     assert (log.seed, log.steps, log.complete) == (2, 8, True)
