@@ -257,14 +257,13 @@ def chosen(
     for folder in folders:
         told = sorted({*folder.seeds, *folder.named_seeds})
         if missing := [seed for seed in told if seed not in seeds and None not in seeds]:
-            yield f"{ABOUT} names {seeds_of(missing)}, and no log that counts has it"
+            yield f"{ABOUT} names {seeds_of(missing)}, of which no log counts"
         for key, made in all_seeds(folder.about):
             if more := [seed for seed in made if seed not in seeds and seed not in told]:
                 yield f"{ABOUT} tells of more runs than count, {seeds_of(more)} ({key})"
         if planned := planned_seeds(folder.path):
             if missing := [seed for seed in planned if seed not in seeds]:
-                has = f"no log that counts has {those(missing)}"
-                yield f"the recipe plans {seeds_of(planned)}, and {has}"
+                yield f"the recipe plans {seeds_of(planned)}, and no log of {those(missing)} counts"
             if more := [seed for seed in known if seed not in planned]:
                 yield f"the recipe plans {seeds_of(planned)}, not {those(more)}, which counts"
         yield from best_claimed(folder, values)

@@ -2,15 +2,12 @@
 
 import json
 import math
-from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner
 from conftest import SHARED
 
-from pgolf_compose.cli import Commands
-from pgolf_compose.cli.against import against_options, show_against
+from pgolf_compose.cli import main
 from pgolf_compose.comparison import compare, judge
 from pgolf_compose.leaderboard import Policy
 from pgolf_compose.samples import Sample
@@ -39,18 +36,8 @@ quantized_ttt val_loss:{loss:.8f} val_bpb:{bpb:.8f} eval_time:370000ms
 """
 
 
-@click.command("results")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@against_options
-@click.option("--json", "as_json", is_flag=True)
-def command(paths, **options):
-    show_against(paths, **options)
-
-
 def results(*args):
-    """`results PATHS --against ...`: its output, or the error in one line."""
-    group = Commands("pgolf", commands={"results": command})
-    return CliRunner().invoke(group, ["results", *map(str, args)])
+    return CliRunner().invoke(main, ["results", *map(str, args)])
 
 
 def lines(result) -> list[str]:
@@ -173,7 +160,7 @@ RESULTS = {str(seed): {"val_bpb": bpb} for seed, bpb in ((1, 1.079), (2, 1.0793)
     [
         (
             {"submission.json": about(seeds=[1, 2, 3, 4])},
-            "submission.json names seed 4, and no log that counts has it",
+            "submission.json names seed 4, of which no log counts",
         ),
         (
             {"submission.json": about(seeds=[1, 2])},
@@ -189,7 +176,7 @@ RESULTS = {str(seed): {"val_bpb": bpb} for seed, bpb in ((1, 1.079), (2, 1.0793)
         ),
         (
             {"recipe.yaml": "submission: {seeds: [1, 2, 42]}\n"},
-            "the recipe plans seeds 1, 2 and 42, and no log that counts has 42",
+            "the recipe plans seeds 1, 2 and 42, and no log of 42 counts",
         ),
         (
             {"recipe.yaml": "submission: {seeds: [1, 2, 42]}\n"},
@@ -243,7 +230,9 @@ def test_a_folder_of_plain_repetitions_is_told_nothing(tree):
 def test_an_incomplete_log_is_left_out_and_told(tree):
     cut = THREE["train_seed3.log"].partition("stopping_early")[0]
     tree({**THREE, "train_seed3.log": cut})
-    found = json.loads(results(*THREE, "--against", "pr1493", "--json").stdout)
+    result = results(*THREE, "--against", "pr1493", "--json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 1  # as `results` does for a log that is not whole
     assert found["ours"]["seeds"] == [1, 2]
     [warning] = found["warnings"]
     assert warning.startswith("train_seed3.log is left out: ") and "ends at step 4,500" in warning
@@ -316,10 +305,20 @@ def test_what_cannot_be_held_against_is_one_line(tree, args, message):
     assert result.stderr.startswith(message) and result.stderr.count("\n") == 1
 
 
+def test_options_that_do_not_go_together_are_refused(tree):
+    tree(THREE)
+    for args, told in (
+        (["--policy", "readme-2026-03"], "--policy, --date and --track go with --against"),
+        (["--against", "pr1493", "--curves"], "--curves and --svg go without --against"),
+    ):
+        result = results(*THREE, *args)
+        assert result.exit_code == 2 and told in result.stderr
+
+
 def test_a_folder_without_a_score_is_told(tree):
     tree({"a": {"notes.md": "nothing\n"}})
     result = results("a", "--against", "pr1493")
-    assert result.stderr == "a: there is no complete log with a score to compare\n"
+    assert result.stderr == "a: no training log in this folder\n"
 
 
 def test_the_mean_that_is_needed_meets_the_policy_and_a_little_more_does_not():
