@@ -2,6 +2,8 @@
 
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -10,7 +12,8 @@ from conftest import SHARED
 from pgolf_compose.cli import main
 from pgolf_compose.comparison import compare, judge
 from pgolf_compose.leaderboard import Policy
-from pgolf_compose.samples import Sample
+from pgolf_compose.logs import read_log
+from pgolf_compose.samples import Sample, sample_of_logs
 from pgolf_compose.statistics import Summary, summary
 
 
@@ -219,6 +222,40 @@ def test_runs_that_are_a_choice_or_no_repetition_are_told(tree, files, warning):
     tree({"a": {**THREE, **files}})
     found = json.loads(results("a", "--against", "pr1493", "--json").stdout)
     assert warning in found["warnings"]
+
+
+def test_runs_on_other_machines_are_told(tree):
+    tree(THREE)
+    logs = [read_log(Path(name)) for name in THREE]
+    mixed = [
+        replace(log, hardware=gpu) for log, gpu in zip(logs, ("H100", "H100", "H200"), strict=True)
+    ]
+    assert sample_of_logs(mixed).warnings == (
+        "the runs differ in hardware: H100 in train_seed1.log and train_seed2.log, "
+        "H200 in train_seed3.log",
+    )
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        '{"a":' * 900 + "1" + "}" * 900,
+        json.dumps({"val_bpb": 1.07, "seeds": list(range(9_000))}),
+        '{"val_bpb": NaN, "seeds": [1, true, "2", null, [3]], "date": 3, "track": ["x"]}',
+        json.dumps({"val_bpb": "1.07", "seeds": {"x": 1}, "seed_results": [1, {"seed": 2}]}),
+    ],
+)
+def test_a_strange_submission_json_is_read_or_refused_in_one_line(tree, about):
+    tree({"a": {**THREE, "submission.json": about, "recipe.yaml": "submission: [3]\n"}})
+    result = results("a", "--against", "pr1493")
+    assert result.exit_code in (0, 2) and (result.exception is None or result.exit_code == 2)
+    assert max(map(len, result.output.splitlines())) < 500
+
+
+def test_a_track_without_policies_has_no_verdict(tree):
+    tree({"a": {**THREE, "submission.json": about(track="non-record-unlimited-compute-16mb")}})
+    told = lines(results("a", "--against", "pr1493"))
+    assert told[-1] == "track unlimited has no policy: nothing says what would be a record"
 
 
 def test_a_folder_of_plain_repetitions_is_told_nothing(tree):

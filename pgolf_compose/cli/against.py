@@ -68,6 +68,8 @@ def show_against(
         echo_json({**data, "logs": results_json(groups)})
     else:
         print_comparison(comparison, said)
+        if not known:
+            click.echo(f"track {found.name} has no policy: nothing says what would be a record")
     if not all(log.complete for group in groups for log in group.logs):
         click.get_current_context().exit(1)
 
