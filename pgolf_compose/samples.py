@@ -81,6 +81,8 @@ def sample_of_logs(
     losses = [score.val_loss if finite(score.val_loss) else None for score in scores]
     tokens = None if None in losses else per_bit(mean(losses), mean(values))
     warnings += [*unlike(counted), *chosen(counted, values, folders, [*beside])]
+    if len(values) > 1 and len(set(values)) == 1:
+        warnings.append("all runs have one score, to every digit: different seeds never do")
     return Sample(
         name=listed(dict.fromkeys(shown(one.path) for one in folders))
         or listed(log.path.name for log in counted),

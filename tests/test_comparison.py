@@ -374,6 +374,27 @@ def test_the_mean_that_is_needed_meets_the_policy_and_a_little_more_does_not():
             assert judge(compare(at, theirs), policy).met is met
 
 
+def test_what_is_just_enough_is_enough_and_figures_that_differ_look_different():
+    policy = Policy("a", "", "", "", min_difference=0.005, unit="bpb")
+
+    def reason(mean):
+        ours = Sample("o", Summary(mean, 0.001, 3))
+        verdict = judge(compare(ours, Sample("r", Summary(1.081, 0.001, 3))), policy)
+        return verdict.met, verdict.reason.partition(";")[0]
+
+    assert reason(1.076) == (True, "1.07600 is below 1.08100 by 0.00500 bpb, 0.005 are asked")
+    assert reason(1.076001) == (False, "0.00499900 bpb better, 0.005 are asked")
+    assert reason(1.081001) == (False, "1.08100100 is not below 1.08100000")
+
+
+def test_runs_of_one_score_are_told(tree):
+    tree({f"train_seed{seed}.log": log(seed, 1.079) for seed in (1, 2)})
+    found = json.loads(
+        results("train_seed1.log", "train_seed2.log", "--against", "pr1493", "--json").stdout
+    )
+    assert "all runs have one score, to every digit: different seeds never do" in found["warnings"]
+
+
 def test_a_difference_in_nats_per_token_needs_a_loss_of_ours():
     policy = Policy("a", "", "", "", min_difference=0.005, unit="nats_per_token")
     ours = Sample("o", Summary(1.07, 0.001, 3))
