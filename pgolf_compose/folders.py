@@ -100,6 +100,7 @@ KINDS = {
     "another score": "a score of the log that is not the submission's",
     "other scores": "a mean with scores that are not the submission's",
     "some": "the mean over some of the runs",
+    "more digits": "a score of the log, with digits that it does not print",
     "rounded": "the mean of rounded values",
     "cut": "digits cut off, not rounded",
     "own mean": "the mean of the json's own values for seeds, which the logs do not give",
@@ -221,6 +222,9 @@ def agreement(folder: Folder) -> Agreement:
             wrong = [row for row in rows if row.equal is False]
             if wrong:
                 text += "; but " + listed(map(row_text, wrong))
+            for log in chosen:
+                if not log.complete:
+                    text += f"; {name(log)} is not whole: {log.reason}"
             return Agreement(True, kind, text, claim, value, tuple(chosen), rows)
     kind, text, value, chosen = reason(folder, runs, claim)
     return Agreement(
@@ -379,6 +383,14 @@ def place(log: Log, score: Score) -> str:
 def reason(folder: Folder, runs: list[Log], claim: Claim) -> tuple:
     """Kind, text, value and logs of what the claim is instead."""
     everyone = mean(map(score_of, runs))
+    for log in runs:
+        printed = Claim("", log.score.text, score_of(log), 0)
+        if printed.digits < claim.digits and rounds_to(claim.value, printed):
+            text = (
+                f"{claim.text} has more digits than {name(log)} prints: {log.score.text} "
+                f"({log.score.name}, line {log.score.line})"
+            )
+            return "more digits", text, score_of(log), [log]
     for log in runs:
         if rounds_to(score_of(log), claim):
             best = min(runs, key=score_of) is log

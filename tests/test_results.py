@@ -118,6 +118,20 @@ AGREEMENTS = [
         "differs",
         "the json's artifact has 15,000,000 bytes",
     ),
+    (
+        {"val_bpb": 1.10048},
+        {"train.log": of_seed(1, "1.1005")},
+        False,
+        "more digits",
+        "1.10048 has more digits than train.log prints: 1.1005",
+    ),
+    (
+        {"val_bpb": 1.1},
+        {"train.log": of_seed(1, "1.1") + "Killed\n"},
+        True,
+        "log",
+        "train.log is not whole: failed after final_int8_zlib_roundtrip",
+    ),
     ({"val_bpb": 1.1}, {}, False, "no log", "no log in this folder"),
     ({"name": "x"}, None, False, "no claim", "states no val_bpb"),
     (
@@ -342,6 +356,12 @@ def test_logs_are_named_by_the_shortest_ends_that_tell_them_apart(cli, tree):
     tree({"a": {"x": {"train.log": WHOLE}}, "b": {"x": {"train.log": WHOLE}}, "c.log": WHOLE})
     rows = cli("results", "a/x/train.log", "b/x/train.log", "c.log").stdout.splitlines()
     assert [row.split()[0] for row in rows[1:4]] == ["a/x/train.log", "b/x/train.log", "c.log"]
+
+
+def test_logs_stand_in_the_order_of_their_seeds(cli, tree):
+    tree({"r": {f"train_seed{seed}.log": of_seed(seed, "1.1") for seed in (1337, 42, 7)}})
+    rows = cli("results", "r").stdout.splitlines()[1:4]
+    assert [row.split()[1] for row in rows] == ["7", "42", "1337"]
 
 
 def test_what_is_given_twice_is_read_once(cli, tree):
