@@ -147,7 +147,7 @@ def compose(
     if not allow_noncompliant:
         check_legal(composition)
     script = render(composition)
-    names = kept_names(script, keep) | measuring_names(composition)
+    names = kept_names(script, keep) | measuring_names(composition) | {*composition.host.keep}
     return Build(library, composition, script, packer, names)
 
 

@@ -25,9 +25,8 @@ PYPI = {"flash_attn_interface": "flash_attn_3"}
 
 
 def submission_folder(build: Build, root: Path, date: str) -> Path:
-    """records/<track>/<date>_<name> below a root, as the contest lays them out."""
-    track = build.composition.track
-    return root / "records" / (track.folder or track.name) / f"{date}_{build.name}"
+    """Where the track's contest lays it out, below a root."""
+    return build.composition.track.submission_folder(root, date, build.name)
 
 
 def submission_files(build: Build, folder: Path, date: str) -> dict[Path, bytes]:
@@ -48,8 +47,9 @@ def submission_files(build: Build, folder: Path, date: str) -> dict[Path, bytes]
         "requirements.txt": "".join(f"{name}\n" for name in requirements(build.script)),
     }
     files = {name: text.encode("utf-8") for name, text in texts.items()}
-    files["train_gpt.py"] = build.packed
-    files["train_gpt_human.py"] = build.readable
+    script = build.composition.host.script
+    files[f"{script}.py"] = build.packed
+    files[f"{script}_human.py"] = build.readable
     files |= sources
     about = description(build, date, seeds)
     hashes = {name: sha256(data) for name, data in {**files, ABOUT: as_json(about)}.items()}

@@ -8,6 +8,7 @@ from conftest import ROOT
 
 ORDER = [
     "alike",
+    "statistics",
     "spans",
     "errors",
     "origin",
@@ -37,6 +38,9 @@ ORDER = [
     "places",
     "plugins",
     "schema",
+    "leaderboard",
+    "samples",
+    "comparison",
     "recipe",
     "resolve",
     "legality",
@@ -79,6 +83,7 @@ ORDER = [
     "smoke",
     "diff",
     "cli.shared",
+    "cli.against",
     "cli.comparing",
     "cli.composing",
     "cli.listing",
