@@ -17,13 +17,17 @@ from pgolf_compose.yaml_file import read_yaml
 DIGITS = r"[-+]?(?:\d+(?:[,_]\d{3})+(?!\d)|\d+)?(?:\.\d+|(?<=\d))(?:[eE][-+]?\d+)?"
 NUMBER = rf"(?:{DIGITS}(?!\d)|[-+]?(?:nan|inf)(?:inity)?\b)"
 METRIC = r"(?:\w{0,40}?(?:bpb|bits_per_byte)\w{0,40}|(?:\w{0,40}_)?(?:val|train)_loss)"
+WRAPPED = r"(?:(?:(?:np|numpy|torch)\.)?(?:float\d*|tensor)\()?"  # `np.float64(1.08)`
 PAIR = re.compile(
     rf"""["']?(?<![A-Za-z_./-])(?P<key>[A-Za-z_][\w./-]{{0,80}})["']?"""
-    rf"""[ ]?(?:\([^()=:]{{0,40}}\))?\s{{0,20}}(?:[:=]|->|→)\s{{0,20}}["']?(?P<value>{NUMBER})"""
-    rf"""|\b(?P<key2>{METRIC})(?:\s(?:is|of|at|was))?\s{{1,20}}(?P<value2>{NUMBER})"""
-    rf"""|(?<![\w.:=/])(?P<value3>{DIGITS})\s?(?P<key3>bpb|bits_per_byte)\b(?!\s*[:=]|\s+[-\d])""",
+    rf"""[ ]?(?:\((?P<of>(?:(?!(?:bpb|loss)\s?[:=])[^()]){{0,40}})\))?\s{{0,20}}(?:[:=]>?|->|→)\s{{0,20}}["']?"""
+    rf"""{WRAPPED}(?P<value>{NUMBER})"""
+    rf"""|\b(?P<key2>{METRIC})(?:\s(?:is|of|at|was))?\s{{1,20}}(?:\|\s{{1,20}})?(?P<value2>{NUMBER})"""
+    rf"""|(?<![\w.:=/<≤≥~≈+])(?<![<≤≥~≈+]\s)(?<![^-=]>\s)"""  # a threshold or a difference
+    rf"""(?P<value3>{DIGITS})\s?(?P<key3>bpb|bits_per_byte)\b(?!\s*[:=]|\s+[-\d])""",
     re.I,
 )
+BECAME = re.compile(rf"\s?(?:->|→|=>)\s?(?P<value>\d{{1,3}}\.\d+)(?![\d.]|\s?[KMG]?i?B\b)")
 BITS = re.compile(r"\s?(?:bpb|bits_per_byte)\b(?!\s*[:=]|\s+[-\d])", re.I)
 UNIT = re.compile(r"\s?(ms|milliseconds|seconds|secs?|s|minutes|mins?|m)(?![a-z_])|(ms)", re.I)
 BITS_PER_BYTE = re.compile(r"bits(?:[ /-]per[ /-]|/)byte", re.I)
@@ -32,7 +36,8 @@ STAMP = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)
 LEVEL = r"(?:INFO|DEBUG|WARNING)"
 PREFIX = re.compile(
     rf"""(?:\[?{STAMP}\]?|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?|\[\d,\d+\]<std\w+>:"""
-    rf"""|\[?(?:rank|default)[ _]?\d+\]?:?|\((?:rank|worker|pid)[^()]*\)"""
+    rf"""|\[?(?:rank|default)[ _]?\d+\]?:?|\((?:rank|worker|pid)[^()]*\)|wandb:\s"""
+    rf"""|(?:node|host|worker|task|proc|gpu)[ _-]?\d+:(?=\s)|\[[\w.-]{{1,40}}:(?:rank)?\d+\]:?"""
     rf"""|\[{LEVEL}\]:?|{LEVEL}\b:?|\d{{1,3}}:(?=\s)|[\w-]+-\d+\s+\|)[: ]?\s?"""
 )
 BETWEEN = re.compile(rf"[-|]\s|\[?[\w.]+\]?(?: - | )(?={LEVEL}\b)")
@@ -44,6 +49,7 @@ OF_STEPS = re.compile(r"\s*(\d+)/(\d+)(?=[\s:])")
 PROGRESS = re.compile(
     r"(?<![\w-])([A-Za-z][\w-]{0,40})\b[^|=]{0,24}?[\s\[:bc](\d+)/(\d+)(?![\d/.])"
 )
+COUNT = re.compile(r"(?:(?P<of>[A-Za-z][\w-]{0,40})[\s\[:=(]{0,3})?(?<![\d/.])(\d+)/(\d+)(?![\d/.])")
 STARTS = re.compile(r"\b(start|starting|begin|beginning|compiling|warming)\b", re.I)
 STAGE = re.compile(r"(?<![a-z])(ttt|eval|slot|sliding|scor\w+|roundtrip|evaluat\w+)(?![a-z])", re.I)
 COMMON = re.compile(
@@ -54,10 +60,11 @@ ENDED = re.compile(
     r"stopping_early|^peak memory|^Serialized model|training (?:done|complete|finished)", re.I
 )
 ERROR = re.compile(
-    r"^(?:[\w]+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Timeout|Refused|Killed)(?:: |:?$)"
+    r"^(?:[\w]+\.)*_?[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Timeout|Refused|Killed)(?:: |:?$)"
 )
 BYTES = re.compile(
     r"(?P<label>[A-Za-z][^|:=]{0,80}?(?:\([^()]{0,40}\))?)\s?[:=]\s{0,20}"
+    r"(?:[\d.]+\s?[KM]i?B\s?\(\s?)?"  # `15.86 MB (15863489 bytes)`
     r"(?P<number>\d[\d,_]*)(?P<unit>\s*(?:bytes|B)\b)?(?P<of>\s*/\s*16[,_]?000[,_]?000)?",
 )
 GPU = re.compile(
@@ -66,6 +73,8 @@ GPU = re.compile(
     r"(?:[ -](?:\d+ ?GB|HBM\d\w*|SXM\d?|PCIe|NVL|Ti|SUPER|Ada|Generation|Laptop|GPU)\b)*"
 )
 SMI_GPU = re.compile(r"\|\s+(\d+)\s+((?:NVIDIA|Tesla|GeForce|Quadro|AMD)[^|]*?)\s+(?:On|Off)\s+\|")
+REMARK = re.compile(r"[ ,;]{0,3}[(\[]([^()\[\]\d]{1,60})[)\]]")
+OF_SEED = re.compile(r"(?<![a-z])seed[ _=:#-]{0,2}(\d{1,10})(?![\d.])", re.I)
 SEEDS = re.compile(r"(?<![a-z])(?:seed|s)[ _=-]?(\d{1,10})(?!\d)", re.I)
 GLUED = re.compile(r"/\d|\.\d")
 NOISE = re.compile(r"\b(?:INFO|DEBUG|WARNING|step|iter|iteration)\b|(?<![\w.])[\d/]+(?![\w.])")
@@ -83,7 +92,7 @@ RAW = re.compile(r"\braw|uncompressed|unquantized|fp32|payload|float|state_dict|
 def rules() -> dict:
     """The words of logs.yaml, those with underscores ready to be looked for."""
     data = read_yaml(Path(__file__).with_name("logs.yaml")).data
-    for kind in ("progress", "derived", "diagnostic", "weights", "artifact", "plain", "steps"):
+    for kind in ("progress", "derived", "diagnostic", "weights", "artifact", "plain", "steps", "no_count"):
         words = "|".join(sorted(map(re.escape, data[kind]), key=len, reverse=True))
         data[kind] = re.compile(f"(?<![a-z0-9])(?:{words})(?![a-z0-9])")
     data["run_starts"] = re.compile("|".join(data["run_starts"]))
@@ -117,6 +126,18 @@ def of_training(name: str) -> bool:
     )
 
 
+def quantity(key: str) -> str:
+    """bpb, loss, train, loss? (of training or validation) or nothing: what a key's value is."""
+    key = key.lower()
+    if re.search(r"bpb|bits[ _/]per[ _/]byte|bits/byte", key):
+        return "bpb"
+    if re.search(r"(^|[_/])(val|valid|validation|eval|test)[_/]?loss$", key):
+        return "loss"
+    if re.search(r"(^|[_/])(train|training)[_/]loss$", key):
+        return "train"
+    return "loss?" if key == "loss" else ""
+
+
 @dataclass(frozen=True)
 class Pair:
     key: str
@@ -131,14 +152,7 @@ class Pair:
 
     @property
     def kind(self) -> str:
-        key = self.key.lower()
-        if re.search(r"bpb|bits[ _/]per[ _/]byte|bits/byte", key):
-            return "bpb"
-        if re.search(r"(^|[_/])(val|valid|validation|eval|test)[_/]?loss$", key):
-            return "loss"
-        if re.search(r"(^|[_/])(train|training)[_/]loss$", key):
-            return "train"
-        return "loss?" if key == "loss" else ""
+        return quantity(self.key)
 
     @property
     def seconds(self) -> float | None:
@@ -162,6 +176,10 @@ def pairs(line: str) -> list[Pair]:
         start = match.start()
         if match["value"] and (after := BITS.match(line, match.end())):  # `score: 1.08 bpb`
             key, start, end, unit_text = "bpb", match.start("value"), after.end(), ""
+        if match["of"] and not quantity(key) and quantity(match["of"]) == "bpb":
+            key, start = "bpb", match.start("of")  # `submission score (val_bpb): 1.08`
+        if became := BECAME.match(line, end):  # `val_bpb: 1.12 -> 1.08`
+            text, end = became["value"], became.end()
         found.append(Pair(key, text, start, end, unit_text))
     return found
 
@@ -174,6 +192,27 @@ class Reading:
     bpb: Pair | None = None
     loss: Pair | None = None
     seconds: float | None = None
+
+
+def partial(line: str) -> bool:
+    """Whether a line counts the parts of an evaluation that are done: `32/121136`, a bar.
+
+    >>> partial("ttt_chunk [1/1893] bpb=1.1"), partial("final bpb=1.1 docs:9/9 stride:64/2048")
+    (True, False)
+    """
+    if "%|" in line:
+        return True
+    for match in COUNT.finditer(line):
+        of = (match["of"] or "").lower()
+        if int(match[2][:18]) < int(match[3][:18]) and not rules()["no_count"].search(of):
+            return True
+    return False
+
+
+def remark(line: str, end: int) -> str:
+    """The words in brackets behind a score, if there are only words: ` (not used)`."""
+    match = REMARK.match(line, end)
+    return match[1] if match else ""
 
 
 def clean(text: str) -> str:
@@ -212,8 +251,11 @@ def readings(line: str, found: list[Pair]) -> list[Reading]:
 
 
 def broken(pair: Pair | None, line: str) -> bool:
-    """Whether a value is glued to what makes it another: `1.0812/20000`, `1.081.2`."""
-    return pair is not None and not pair.unit and GLUED.match(line, pair.end) is not None
+    """Whether a value is glued to what makes it another: `1.0812/20000`, `1.081.2`, `1,0812`."""
+    if pair is None or pair.unit:
+        return False
+    glued = GLUED.match(line, pair.end) is not None
+    return glued or ("." not in pair.text and line[pair.end : pair.end + 1] == ",")
 
 
 def json_line(line: str) -> str:
@@ -237,6 +279,10 @@ def json_line(line: str) -> str:
         return ""
     told = [f"{key}:{value}" for key, value in data.items() if isinstance(value, int | float)]
     told.sort(key=lambda text: not text.startswith("step:"))
+    for key, inner in data.items():  # `{"final": {"val_bpb": 1.08}}`
+        if isinstance(inner, dict):
+            figures = (f"{k}:{v}" for k, v in inner.items() if isinstance(v, int | float))
+            told.append(" ".join((key, *figures)))
     if "step" in data or not name:
         return " ".join(told)
     return f"{name} " + " ".join(told).replace("elapsed_ms", "eval_time_ms")

@@ -28,6 +28,7 @@ from pgolf_compose.log_lines import (
     ERROR,
     FAILS,
     GPU,
+    OF_SEED,
     OF_STEPS,
     PROGRESS,
     RAW,
@@ -38,6 +39,7 @@ from pgolf_compose.log_lines import (
     STARTS,
     STEP,
     TIME_KEY,
+    Pair,
     Reading,
     broken,
     clean,
@@ -46,7 +48,9 @@ from pgolf_compose.log_lines import (
     number_or_none,
     of_training,
     pairs,
+    partial,
     readings,
+    remark,
     rules,
     size_kind,
     unprefixed,
@@ -354,8 +358,12 @@ class Reader:
         if step and of_training(name):
             name = "step"
         kind = "training" if name == "step" else kind_of(name)
-        if kind in ("progress", "derived") or (name != "step" and PROGRESS.search(line)):
+        if kind in ("progress", "derived") or (name != "step" and partial(line)):
             self.stage(line)
+            return
+        named = OF_SEED.search(line)
+        if named and self.seed is not None and int(named[1]) != self.seed:
+            self.notes[f"line {number} tells of seed {named[1]}, this run's is {self.seed}"] = None
             return
         bpb, loss = number_or_none(reading.bpb), number_or_none(reading.loss)
         text = reading.bpb.text if reading.bpb else ""
@@ -374,6 +382,8 @@ class Reader:
             return
         if reading.bpb is None and (kind == "plain" or self.last_step is None):
             return
+        if kind_of(remark(line, ends)) == "diagnostic" and kind != "training":
+            name += f" ({remark(line, ends)})"
         score = Score(name, bpb, loss, number, reading.seconds, digits, kind == "artifact", text)
         for back, other in enumerate(reversed(self.scores[-16:])):  # every rank printed it
             same = other == replace(score, line=other.line, seconds=other.seconds)
@@ -407,9 +417,9 @@ class Reader:
                 self.total_steps = int(step[2][:12])
 
     def size(self, line: str) -> None:
-        keyed = [pair for pair in pairs(line) if "byte" in pair.key.lower()]
-        if len(keyed) > 1:  # `bytes_model:1 bytes_code:2`
-            for pair in keyed:
+        found = [pair for pair in pairs(line) if size_kind(pair.key.lower())]
+        if len(found) > 1 and (in_bytes(found) or add_up(found)):  # `bytes_model:1 bytes_code:2`
+            for pair in found:
                 self.keep_size(pair.key, pair.text)
             return
         for part in re.split(r"[|;]", line):
@@ -515,7 +525,9 @@ class Reader:
         notes = [*self.earlier, *self.notes]
         for one in scores:
             summed = kind_of(one.name) == "plain" and not one.final and one.text
-            if summed and not any(rounded_alike(one.text, other.text) for other in each):
+            if summed and not any(
+                rounded_alike(one.text, other.text) for other in scores if other.final or other.name == "step"
+            ):
                 notes.append(f"line {one.line} says {one.text}, which no evaluation printed")
         if score and score.val_bpb is None and not score.text and with_bpb:
             score = with_bpb[-1]
@@ -626,6 +638,16 @@ def sizes_of(sizes: list, scored: bool) -> tuple[int | None, int | None, int | N
     code = codes[-1] if codes else None
     total = totals[-1] if totals else None
     return model, code, total
+
+
+def in_bytes(found: list[Pair]) -> bool:
+    return sum("byte" in pair.key.lower() for pair in found) > 1
+
+
+def add_up(found: list[Pair]) -> bool:
+    """Whether `model=1 code=2 total=3` is about sizes, though no unit is told."""
+    values = {size_kind(pair.key.lower()): pair.value for pair in found}
+    return values.get("total") == values.get("model", 0) + values.get("code", 0)
 
 
 def rounded_alike(a: str, b: str) -> bool:
