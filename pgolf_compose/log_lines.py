@@ -49,7 +49,9 @@ OF_STEPS = re.compile(r"\s*(\d+)/(\d+)(?=[\s:])")
 PROGRESS = re.compile(
     r"(?<![\w-])([A-Za-z][\w-]{0,40})\b[^|=]{0,24}?[\s\[:bc](\d+)/(\d+)(?![\d/.])"
 )
-COUNT = re.compile(r"(?:(?P<of>[A-Za-z][\w-]{0,40})[\s\[:=(]{0,3})?(?<![\d/.])(\d+)/(\d+)(?![\d/.])")
+COUNT = re.compile(
+    r"(?:(?P<of>[A-Za-z][\w-]{0,40})[\s\[:=(]{0,3})?(?<![\d/.])(\d+)/(\d+)(?![\d/.])"
+)
 STARTS = re.compile(r"\b(start|starting|begin|beginning|compiling|warming)\b", re.I)
 STAGE = re.compile(r"(?<![a-z])(ttt|eval|slot|sliding|scor\w+|roundtrip|evaluat\w+)(?![a-z])", re.I)
 COMMON = re.compile(
@@ -62,6 +64,8 @@ ENDED = re.compile(
 ERROR = re.compile(
     r"^(?:[\w]+\.)*_?[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Timeout|Refused|Killed)(?:: |:?$)"
 )
+RAISED = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:: |:?$)")  # below a traceback
+GLOG = re.compile(r"\[?[WEIF]\d{3,4} \d\d:\d\d:\d\d")
 BYTES = re.compile(
     r"(?P<label>[A-Za-z][^|:=]{0,80}?(?:\([^()]{0,40}\))?)\s?[:=]\s{0,20}"
     r"(?:[\d.]+\s?[KM]i?B\s?\(\s?)?"  # `15.86 MB (15863489 bytes)`
@@ -79,7 +83,8 @@ SEEDS = re.compile(r"(?<![a-z])(?:seed|s)[ _=-]?(\d{1,10})(?!\d)", re.I)
 GLUED = re.compile(r"/\d|\.\d")
 NOISE = re.compile(r"\b(?:INFO|DEBUG|WARNING|step|iter|iteration)\b|(?<![\w.])[\d/]+(?![\w.])")
 FAILS = re.compile(
-    r"error|timeout|timed out|signal|sig[a-z]{3,4}\b|fault|abort|killed|no space|interrupt|limit",
+    r"error|timeout|timed out|signal|sig[a-z]{3,4}\b|fault|abort|killed|no space|interrupt|limit"
+    r"|failed|terminated|preempt|broken pipe|remote host|\^C",
     re.I,
 )
 TIME_KEY = re.compile(
@@ -92,7 +97,16 @@ RAW = re.compile(r"\braw|uncompressed|unquantized|fp32|payload|float|state_dict|
 def rules() -> dict:
     """The words of logs.yaml, those with underscores ready to be looked for."""
     data = read_yaml(Path(__file__).with_name("logs.yaml")).data
-    for kind in ("progress", "derived", "diagnostic", "weights", "artifact", "plain", "steps", "no_count"):
+    for kind in (
+        "progress",
+        "derived",
+        "diagnostic",
+        "weights",
+        "artifact",
+        "plain",
+        "steps",
+        "no_count",
+    ):
         words = "|".join(sorted(map(re.escape, data[kind]), key=len, reverse=True))
         data[kind] = re.compile(f"(?<![a-z0-9])(?:{words})(?![a-z0-9])")
     data["run_starts"] = re.compile("|".join(data["run_starts"]))
@@ -234,6 +248,8 @@ def readings(line: str, found: list[Pair]) -> list[Reading]:
             kind = "loss"
         if kind in ("bpb", "loss"):
             taken = now and (now.bpb if kind == "bpb" else now.loss)
+            if taken and aside(line, pair.start):
+                continue
             if now is None or taken or (now.bpb and now.loss):
                 name = clean(f"{names} {words}")
                 plain = pair.key.lower() in ("val_bpb", "val_loss", "bpb", "loss")
@@ -248,6 +264,11 @@ def readings(line: str, found: list[Pair]) -> list[Reading]:
             if now and re.search(r"time|elapsed|took|seconds", pair.key, re.I):
                 now.seconds = pair.seconds if now.seconds is None else now.seconds
     return result
+
+
+def aside(line: str, at: int) -> bool:
+    """Whether a place is in brackets: `1.08 (base val_bpb: 1.12)`."""
+    return line.count("(", 0, at) > line.count(")", 0, at)
 
 
 def broken(pair: Pair | None, line: str) -> bool:

@@ -27,10 +27,12 @@ from pgolf_compose.log_lines import (
     ENDED,
     ERROR,
     FAILS,
+    GLOG,
     GPU,
     OF_SEED,
     OF_STEPS,
     PROGRESS,
+    RAISED,
     RAW,
     SEEDS,
     SMI_GPU,
@@ -185,13 +187,15 @@ def read_log(path: Path) -> Log:
     path, ends, first = Path(path), frozenset(), None
     while True:
         source, reader = Source(ends), Reader()
-        last = None
+        last, script = None, 0
         for number, line, is_source in marked_lines(path, source):
             last = line
             if is_source:
-                if number == source.began:
-                    reader.starts_anew(number)
-            else:
+                script = source.began
+            elif script and line.strip():  # a script is of the run whose lines follow it
+                reader.starts_anew(script)
+                script = 0
+            if not is_source:
                 reader.take(number, line)
         log = reader.finished(path, empty=last is None, in_source=source.inside)
         log = replace(log, source_ends=ends)
@@ -222,6 +226,7 @@ class Reader:
         self.block = False
         self.sizes: list[tuple[str, int, bool]] = []
         self.error = self.failure = ""
+        self.in_traceback = False
         self.failure_rank = 99
         self.pending = ""
         self.gpus: dict[str, str] = {}
@@ -479,7 +484,7 @@ class Reader:
     def stage(self, line: str) -> None:
         """What goes on after training, in case that nothing comes of it."""
         found = PROGRESS.search(line)
-        if line.startswith("stopping_early"):
+        if line.startswith("stopping_early") or GLOG.match(line):
             return
         if found and "step" not in found[1] and int(found[2]) <= int(found[3]):
             self.pending = f"{found[1]} {int(found[2]):,} of {int(found[3]):,}"
@@ -489,13 +494,18 @@ class Reader:
     def fail(self, line: str) -> None:
         if line[:1] in "|+":
             return
-        if ERROR.match(line) and "ChildFailedError" not in line and not self.error:
+        error = ERROR.match(line) or (self.in_traceback and RAISED.match(line))
+        if line.startswith("Traceback (most recent"):
+            self.in_traceback = True
+        elif error:
+            self.in_traceback = False
+        if error and "ChildFailedError" not in line and not self.error:
             self.error = line[:200]
-        if FAILS.search(line) or line in ("Killed", "^C"):
+        warned = "warning" in line.lower() or (line[:1] == "W" and GLOG.match(line))
+        if FAILS.search(line) and (not warned or "death signal" in line):
             for rank, (pattern, reason) in enumerate(rules()["failures"]):
                 if rank < self.failure_rank and pattern.search(line):
-                    if not line.lower().startswith(("w0", "w1")) and "warning" not in line.lower():
-                        self.failure, self.failure_rank = reason, rank
+                    self.failure, self.failure_rank = reason, rank
                     break
 
     # the end
@@ -526,7 +536,9 @@ class Reader:
         for one in scores:
             summed = kind_of(one.name) == "plain" and not one.final and one.text
             if summed and not any(
-                rounded_alike(one.text, other.text) for other in scores if other.final or other.name == "step"
+                rounded_alike(one.text, other.text)
+                for other in scores
+                if other.final or other.name == "step"
             ):
                 notes.append(f"line {one.line} says {one.text}, which no evaluation printed")
         if score and score.val_bpb is None and not score.text and with_bpb:
@@ -620,7 +632,10 @@ def sizes_of(sizes: list, scored: bool) -> tuple[int | None, int | None, int | N
         value
         for _, value, raw, label in by_kind["model"]
         if raw
-        or (label.lower() in ("serialized model", "model size") and len(by_kind["model"]) > 1)
+        or (
+            label.lower() in ("serialized model", "model size")
+            and any(other < value for kind, other, *_ in sizes if kind != "code")
+        )
     }
     models = [v for _, v, raw, _ in by_kind["model"] if not raw and v not in raw_model]
     codes = [v for _, v, raw, _ in by_kind["code"]]
@@ -691,11 +706,17 @@ def first_lines(scores: list[Score]) -> Iterator[Score]:
 
 
 def grouped(scores: tuple[Score, ...]) -> list[list[Score]]:
-    groups: dict[int, list[Score]] = {}
-    for score in scores:
-        if score.final:
-            groups.setdefault(score.repeats or score.line, []).append(score)
-    return list(groups.values())
+    """The artifact's scores by evaluation; a line may print several."""
+    groups: dict[int, list[list[Score]]] = {}
+    for score in filter(lambda one: one.final, scores):
+        here = groups.setdefault(score.repeats or score.line, [])
+        alike = (group for group in here if rounded_alike(group[0].text, score.text))
+        group = next(alike, None) if score.repeats else None
+        if group is None:
+            here.append([score])
+        else:
+            group.append(score)
+    return [group for here in groups.values() for group in here]
 
 
 def evaluations(scores: tuple[Score, ...]) -> tuple[Score, ...]:

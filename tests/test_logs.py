@@ -109,7 +109,31 @@ LAST = [
     ("quantized_ttt_phased val_loss:2.33 val_bpb:1.0641 eval_time:399334ms", "1.0641"),
     ("sliding window bits per byte: 1.0812", "1.0812"),
     ("{'name': 'final', 'val_loss': 2.01, 'val_bpb': 1.0812}", "1.0812"),
+    ("Final sliding-window BPB (stride=64): 1.08123", "1.08123"),
+    ("submission score (val_bpb): 1.0812", "1.0812"),
+    ("Submission val_bpb (TTT, stride 64) => 1.0812", "1.0812"),
+    ('{"final": {"val_loss": 2.01, "val_bpb": 1.0812}}', "1.0812"),
+    ("{'ttt_bpb': np.float64(1.0812), 'val_loss': np.float64(2.01)}", "1.0812"),
+    ("final_val_bpb: tensor(1.0812, device='cuda:0')", "1.0812"),
+    ("TTT: val_bpb 1.2244 -> 1.0812", "1.0812"),
+    ("final_ttt_lora [50000/50000 docs] val_loss:2.01 val_bpb:1.0812", "1.0812"),
+    ("final_int6 val_loss:2.01 val_bpb:1.0812 stride:64/2048", "1.0812"),
+    ("ttt: val_bpb 1.0812 (base val_bpb 1.0800)", "1.0812"),
+    ("fp32 bpb 1.08 | int6 bpb 1.0812 | delta 0.0012", "1.0812"),
+    ("sliding_bpb=1.10 ttt_bpb=1.0812", "1.0812"),
+    ("seed 42 final: val_bpb 1.0812", "1.0812"),
     # not of the artifact, not of the whole split, or no score
+    ("seed 7 final: val_bpb 1.0812", "1.22436570"),
+    ("seed 42: val_bpb 1.01 / seed 7: val_bpb 1.02 / seed 9: val_bpb 1.03", "1.22436570"),
+    ("wandb:   val_bpb 1.0812", "1.22436570"),
+    ("ngram_only_bpb:1.0812 (diagnostic)", "1.22436570"),
+    ("final_ttt (first 100 docs) val_bpb:1.01", "1.22436570"),
+    ("final_ttt val_bpb:1.01 docs:100/50000", "1.22436570"),
+    ("ttt: 100%|####| 1893/1893 [06:49<00:00, bpb=1.0812]", "1.22436570"),
+    ("Need < 1.0812 bpb for record", "1.22436570"),
+    ("quantization gap: 1.2172 -> 1.2244 bpb (+0.0072)", "1.22436570"),
+    ("bpb_per_param: 1.0812", "1.22436570"),
+    ("final_int6 val_bpb: 1,0812", "1.22436570"),
     ("DIAGNOSTIC post_ema val_loss:1.9222 val_bpb:1.1385 eval_time:1960ms", "1.22436570"),
     ("diagnostic quantized val_loss:2.35 val_bpb:1.0774 eval_time:10152ms", "1.22436570"),
     ("pre-quantization post-ema val_loss:2.80 val_bpb:1.0877 eval_time:7438ms", "1.22436570"),
@@ -221,6 +245,8 @@ SURROUNDED = {
     "torchrun": each("[rank0]: {}"),
     "torchrun --log": each("[default0]:{}"),
     "srun -l": each("0: {}"),
+    "nodes": each("node0: {}"),
+    "nodes and ranks": each("[node-0:rank0] {}"),
     "kubernetes": each("pod-1 trainer 2026-04-01T12:00:00.123456789Z stdout F {}"),
     "eight ranks": "".join(8 * (line + "\n") for line in WHOLE.splitlines()),
     "glued": WHOLE.replace("bytes\nfinal", "bytes final").replace("ms\nfinal", "msfinal"),
@@ -301,6 +327,14 @@ def test_a_rule_of_comments_within_a_run_begins_no_script(log):
     assert (told(found), found.seed, found.world_size) == (BASE, 42, 8)
 
 
+def test_a_script_behind_a_run_is_not_of_another_run(log):
+    for text in (WHOLE + DUMP.format(rule=RULE), WHOLE + RULE + DUMP.format(rule="") + RULE):
+        found = log(text)
+        assert (told(found), found.seed, found.runs, found.complete) == (BASE, 42, 1, True)
+    again = log(WHOLE + DUMP.format(rule=RULE) + RULE + HEADER)
+    assert (again.score, again.runs) == (None, 2)
+
+
 def test_our_own_script_at_the_top_is_not_read(log, composed_text):
     example = '"""\nfinal_int8_zlib_roundtrip_exact val_loss:1.0 val_bpb:0.50000000\n'
     for script in (composed_text, composed_text.replace('"""', example, 1)):
@@ -359,6 +393,27 @@ ENDS = [
         "Received Signals.SIGTERM death signal, shutting down workers\nKilled\n",
         "ends at step 8,120 of 20,000 (41%), no final score: "
         "killed (SIGKILL: out of memory, or by hand)",
+    ),
+    (
+        HEADER + "Traceback (most recent call last):\n  File x\n"
+        "triton.runtime.errors.OutOfResources: out of resource: shared memory\n",
+        "ends before the first step of training: "
+        "triton.runtime.errors.OutOfResources: out of resource: shared memory",
+    ),
+    (
+        HEADER + TRAINING + "W0320 10:00:00 7 torch/distributed/elastic/agent/server/api.py:719] "
+        "Received Signals.SIGINT death signal, shutting down workers\n",
+        "ends at step 8,120 of 20,000 (41%), no final score: interrupted by hand",
+    ),
+    (
+        HEADER + TRAINING + "E0320 10:00:00 7 torch/distributed/elastic/multiprocessing/api.py:869]"
+        " failed (exitcode: -9) local_rank: 0 (pid: 12) of binary: python\n",
+        "ends at step 8,120 of 20,000 (41%), no final score: "
+        "killed (SIGKILL: out of memory, or by hand)",
+    ),
+    (
+        HEADER + TRAINING + "client_loop: send disconnect: Broken pipe\n",
+        "ends at step 8,120 of 20,000 (41%), no final score: the connection was lost",
     ),
     (HEADER + TRAINING + TRAINED, "training ended, but the artifact was never scored"),
     (
@@ -477,6 +532,20 @@ def test_an_error_that_the_run_survived_does_not_count(log):
             "Total submission size int8+zlib: 15,830,186 bytes\nartifact_bytes:   15830186\n",
             (15777256, 52930, 15830186),
         ),
+        (
+            "size_check: model=15777256 code=52930 total=15830186 limit=16000000 ok=True\n",
+            (15777256, 52930, 15830186),
+        ),
+        (
+            "Artifact: 15.86 MB (15863489 bytes)\nCode: 47,642 bytes\n",
+            (None, 47642, 15863489),
+        ),
+        (
+            "Serialized model: 67224983 bytes\nCode size: 47642 bytes\n"
+            "Total submission size: 67272625 bytes\nArtifact (zstd-22): 15815847 bytes\n",
+            (None, 47642, 15815847),
+        ),
+        ("Artifact: 15.87 MB\n", (None, None, None)),
         ("model_bytes=100 code_bytes=20 total_bytes=120\n", (100, 20, 120)),
         ("Serialized model: 67224983 bytes\nCode size: 47642 bytes\n", (None, 47642, None)),
         ("peak memory: 23749 MiB\nlimit: 16000000 bytes\n", (None, None, None)),
