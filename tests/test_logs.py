@@ -12,9 +12,9 @@ from conftest import ROOT, SHARED
 
 from pgolf_compose.build import compose
 from pgolf_compose.errors import ComposeError
-from pgolf_compose.log_lines import kind_of
-from pgolf_compose.log_text import LONGEST, lines_of
 from pgolf_compose.logs import find_logs, read_log
+from pgolf_compose.logs.text import LONGEST, lines_of
+from pgolf_compose.logs.words import kind_of
 
 HEADER = """\
 logs/run.txt
