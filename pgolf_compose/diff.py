@@ -187,7 +187,12 @@ def trees(found: Difference, one: ast.Module, other: ast.Module) -> Difference:
         if a.build and b.build:
             values = ()
     elif any(side.packed_here and side.ours for side in (a, b)):
-        values = tuple(one for one in values if None not in (one.before, one.after))
+        both = tuple(one for one in values if None not in (one.before, one.after))
+        if both != values:
+            told = f"{len(values) - len(both)} values that one side alone reads are left out: the "
+            told += "other's were written into it when it was packed"
+            found = replace(found, notes=(*found.notes, told))
+        values = both
     comparison = bounded(a.word, compare_programs, one, other)
     return replace(found, settings=settings, values=values, functions=comparison)
 

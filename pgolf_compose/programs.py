@@ -38,8 +38,9 @@ SHORT = 2  # characters of most names, where names were made short
 class Line:
     """A statement, or the head of a compound one: its shape, and the names that stand in it.
 
-    A name is `("local", Binding)`, `("global", text)` or `("attribute", text)`; builtins, what is
-    imported and constants belong to the shape.
+    A name is `("local", Binding)`, `("global", text)`, `("attribute", text)` or, of a function
+    whose parameters are renamed, `("keyword", "function.name")`; builtins, what is imported and
+    constants belong to the shape.
     """
 
     shape: str
@@ -106,12 +107,14 @@ class Comparison:
 # reading
 
 
-def read_program(tree: ast.Module, constants: bool) -> Program:
+def read_program(tree: ast.Module, constants: bool, by_structure: bool) -> Program:
     """The pieces of a script; the tree is changed.
 
-    With `constants`, a name that stands for one constant throughout is that constant.
+    With `constants`, a name that stands for one constant throughout is that constant. By
+    structure, all parameters are local variables: names that calls give are too short to tell
+    whose they are.
     """
-    return Reader(docstrings(tree), constants).program()
+    return Reader(docstrings(tree), constants, by_structure).program()
 
 
 def hoists(tree: ast.Module) -> bool:
@@ -123,7 +126,8 @@ def hoists(tree: ast.Module) -> bool:
         and isinstance(node.targets[0], ast.Name)
         and (isinstance(node.value, ast.Constant) or getattr(node.value, "id", "") in BUILTINS)
     ]
-    return sum(len(name.lstrip("_")) == 1 for name in found) >= HOISTED
+    short = [name for name in found if len(name.lstrip("_")) == 1]
+    return len(short) >= HOISTED or any(name.startswith("_") and name != "_" for name in short)
 
 
 def is_minified(tree: ast.Module) -> bool:
@@ -137,8 +141,8 @@ def is_minified(tree: ast.Module) -> bool:
 
 
 class Reader:
-    def __init__(self, tree: ast.Module, constants: bool) -> None:
-        self.tree = tree
+    def __init__(self, tree: ast.Module, constants: bool, by_structure: bool) -> None:
+        self.tree, self.by_structure = tree, by_structure
         self.scopes = Scopes(tree)
         self.asked = bool(kept_names(tree))  # something may look for names at run time
         self.bound: dict[tuple, Binding] = {}
@@ -160,6 +164,7 @@ class Reader:
         self.names: list[tuple[str, object]] = []
         self.kinds: dict[Binding, tuple[str, object]] = {}
         self.fixed: set[Binding] = set()
+        self.called: dict[ast.keyword, str | None] = {}  # what, if it is the script's own
 
     def program(self) -> Program:
         for node in ast.walk(self.tree):
@@ -173,13 +178,13 @@ class Reader:
 
     def find_constants(self) -> dict[Binding, ast.expr]:
         found = {}
+        stores = Counter(binding for (node, _, _), binding in self.bound.items() if not reads(node))
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 binding = self.bound[node.targets[0], "id", None]
-                set_ = [one for one in binding.places if not reads(one.node)]
                 builtin = isinstance(node.value, ast.Name) and node.value.id in BUILTINS
                 builtin = builtin and (node.value, "id", None) not in self.bound
-                once = len(set_) == len(node.targets) == 1 and not binding.scope.is_class
+                once = stores[binding] == len(node.targets) == 1 and not binding.scope.is_class
                 if once and (builtin or isinstance(node.value, ast.Constant)):
                     found[binding] = node.value
         return found
@@ -277,6 +282,9 @@ class Reader:
             words.append(written(node.value))
             return
         named = NAMED.get(kind)
+        if kind is ast.Call:
+            called = None if self.is_outside(node.func) else last_name(node.func)
+            self.called.update(dict.fromkeys(node.keywords, called))
         if kind is not ast.Name:
             words.append(kind.__name__)
         if named is not None:
@@ -304,10 +312,21 @@ class Reader:
                     else:
                         words.append(repr(one))
                 words.append("]")
-            elif (kind is ast.Attribute and name == "attr") or kind is ast.keyword:
+            elif kind is ast.Attribute and name == "attr":
                 self.put("attribute", value)
+            elif kind is ast.keyword and self.by_structure and self.called.get(node):
+                self.put("keyword", f"{self.called[node]}.{value}")
             else:
                 words.append(repr(value))
+
+    def is_outside(self, node: ast.expr) -> bool:
+        """Whether what is called is not the script's: its parameters have the names they have."""
+        while isinstance(node, ast.Attribute | ast.Call | ast.Subscript):
+            node = node.func if isinstance(node, ast.Call) else node.value
+        binding = self.bound.get((node, "id", None))
+        if binding is None:
+            return getattr(node, "id", "super") != "super"
+        return self.paths[binding] is not None
 
     def put(self, kind: str, key: object) -> None:
         self.words.append("_")
@@ -327,11 +346,15 @@ class Reader:
         else:
             self.put(*self.meaning(binding))
 
+    def is_given(self, binding: Binding) -> bool:
+        """Whether calls give this parameter by its name."""
+        return binding in self.fixed and not self.by_structure
+
     def meaning(self, binding: Binding) -> tuple[str, object]:
         if binding not in self.kinds:
             if binding.scope is self.scopes.module:
                 found = ("global", binding.name)
-            elif binding.scope.is_class or binding in self.fixed or self.asked:
+            elif binding.scope.is_class or self.asked or self.is_given(binding):
                 found = ("attribute", binding.name)
             elif binding.kept:
                 found = ("global", binding.name)
@@ -443,7 +466,7 @@ def compare_programs(one: ast.Module, other: ast.Module) -> Comparison:
     """What became of each function, each class and the rest of A, in B; the trees are changed."""
     by_structure = is_minified(one) or is_minified(other)
     constants = by_structure or hoists(one) or hoists(other)
-    a, b = (read_program(tree, constants) for tree in (one, other))
+    a, b = (read_program(tree, constants, by_structure) for tree in (one, other))
     side = Structure(a, b) if by_structure else Names(a, b)
     changes = collapsed([*side.changes()], a, b)
     same = len(side.match.of) - sum(bool(one.name and one.other) for one in changes)

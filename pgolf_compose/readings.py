@@ -1,7 +1,8 @@
 """What a script reads from its environment, and what it takes where that says nothing."""
 
 import ast
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pgolf_compose.passes.freeze import is_env_helper
@@ -19,6 +20,7 @@ class Reading:
 
     names: tuple[str, ...]
     defaults: tuple[str, ...]  # as text: 1 for True; none where it has to be set
+    shapes: frozenset[object]  # of these: equal for 1e-8 and 1e-08, and whatever names are in them
     line: int
 
 
@@ -83,11 +85,14 @@ def readings(tree: ast.Module, mask: bool = False) -> dict[str, Reading]:
             if name and isinstance(name.value, str) and isinstance(node.ctx, ast.Load):
                 names = [name.value]
         if names:
-            told = (value_of(default),) if default is not None else ()
-            known = rows.get(names[0], Reading((), (), node.lineno))
-            every = tuple(dict.fromkeys((*known.names, *names)))
-            more = tuple(dict.fromkeys((*known.defaults, *told)))
-            rows[names[0]] = Reading(every, more, known.line)
+            told = [(value_of(default), shape(default))] if default is not None else []
+            known = rows.get(names[0], Reading((), (), frozenset(), node.lineno))
+            rows[names[0]] = Reading(
+                tuple(dict.fromkeys((*known.names, *names))),
+                tuple(dict.fromkeys((*known.defaults, *(text for text, _ in told)))),
+                known.shapes | {one for _, one in told},
+                known.line,
+            )
             if mask and default is not None and computed(default) is not None:
                 kind = "" if node in converted else f" {type(computed(default)).__name__}"
                 masked[default] = ast.copy_location(ast.Constant(MASK + kind), default)
@@ -198,7 +203,7 @@ def changed(a: Mapping[str, Reading], b: Mapping[str, Reading]) -> list[Changed]
             gone.append(Changed(name, told(one), None))
             continue
         paired.add(other.names[0])
-        if not alike(one.defaults, other.defaults):
+        if one.shapes != other.shapes:
             found.append(Changed(name, told(one), told(other)))
     new = [Changed(name, None, told(one)) for name, one in b.items() if name not in paired]
     return [*found, *gone, *new]
@@ -208,12 +213,12 @@ def told(one: Reading) -> str:
     return " and ".join(one.defaults) or "(no default)"
 
 
-def alike(a: Iterable[str], b: Iterable[str]) -> bool:
-    """Whether the defaults are one set; 1e-8 is 1e-08."""
-    return {number(one) for one in a} == {number(one) for one in b}
-
-
-def number(text: str) -> object:
+def shape(node: ast.expr) -> object:
+    text = value_of(node)
+    if computed(node) is None:  # names may have been made short: functions tell of others
+        known = {it.id for it in ast.walk(node) if isinstance(it, ast.Name)}
+        for name in known:
+            text = re.sub(rf"\b{name}\b", "_", text)
     try:
         return float(text)
     except ValueError:

@@ -21,7 +21,7 @@ from pgolf_compose.unpack import unpack
 
 __all__ = ["RECIPE", "Side", "bounded", "parsed", "read_side", "script_of"]
 
-LIMIT = 2_000_000  # bytes of a script: no record's comes near
+LIMIT = 1_000_000  # bytes of a script: no record comes near
 SCRIPT, TWIN, MAP, RECIPE = (
     "train_gpt.py",
     "train_gpt_human.py",

@@ -99,9 +99,9 @@ def listed(title: str, words: list[str], color: str) -> list[str]:
     """Words after a title, wrapped below each other."""
     if not words:
         return []
-    indent = " " * (len(title) + 4)
+    start = f"  {title:8} "
     whole = ", ".join(words).replace(" ", "\0").replace(",\0", ", ")  # no word is broken
-    told = click.wrap_text(whole, columns(), f"  {title}  ", indent)
+    told = click.wrap_text(whole, columns(), start, " " * len(start))
     first, *rest = told.replace("\0", " ").split("\n")
     return [f"  {colored(title, color)}{first[len(title) + 2:]}", *rest]
 
