@@ -742,6 +742,9 @@ class Structure(Names):
         self.pair_similar()
         self.pair_homes()
         self.learn()
+        self.pair_named(least=0)
+        self.pair_homes()
+        self.learn()
 
     def shape_key(self, piece: Piece) -> str:
         return piece.kind + self.key(piece, 0 if piece in self.in_a else 1)
@@ -758,8 +761,8 @@ class Structure(Names):
                 votes.update(pair for pair in self.loose_pairs(line, twin) if pair[0][0] != "local")
         self.names, _ = agreed(votes)
 
-    def pair_named(self) -> None:
-        """Functions that callers name."""
+    def pair_named(self, least: float = SIMILAR) -> None:
+        """Functions that callers name; `least` of their trees the same."""
         left, others = self.match.left(self.a, self.b)
         classes = {a.name: b.name for a, b in self.match.of.items() if a.kind == "class"}
         named = {(one.kind, one.name): one for one in others}
@@ -768,7 +771,7 @@ class Structure(Names):
             last = self.names.get((kind, one.last), (kind, one.last))[1]
             home = classes.get(one.parent, one.parent)
             other = named.pop((one.kind, f"{home}.{last}" if home else last), None)
-            if other is not None and self.share(one, other) >= SIMILAR:
+            if other is not None and self.share(one, other) >= least:
                 self.match.add(one, other)
 
     def share(self, one: Piece, other: Piece) -> float:

@@ -21,6 +21,7 @@ from pgolf_compose.unpack import unpack
 
 __all__ = ["RECIPE", "Side", "bounded", "parsed", "read_side", "script_of"]
 
+DEPTH = 250  # levels of a tree that passes walk through
 LIMIT = 1_000_000  # bytes of a script: no record comes near
 SCRIPT, TWIN, MAP, RECIPE = (
     "train_gpt.py",
@@ -219,13 +220,25 @@ def parsed(text: str, where: object) -> ast.Module:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(text)
+            tree = ast.parse(text)
+        if depth(tree) > DEPTH:
+            raise ComposeError(f"is nested more than {DEPTH} levels deep", where)
+        return tree
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         at = f"{where}:{line}" if line else where
         raise ComposeError(f"is not Python: {getattr(error, 'msg', error)}", at) from None
     except (RecursionError, MemoryError):
         raise ComposeError("is nested deeper than Python can read", where) from None
+
+
+def depth(tree: ast.AST) -> int:
+    """Levels of nodes below each other."""
+    level, count = [tree], 0
+    while level and count <= DEPTH:
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        count += 1
+    return count
 
 
 def bounded(where: object, make: Callable, *args):

@@ -11,7 +11,7 @@ from pgolf_compose.cli.shared import echo_json, json_option, recipe_options, tab
 
 __all__ = ["diff"]
 
-FEW = 40  # lines of a text's difference that are shown unasked
+FEW = 60  # lines of a text's difference that are shown unasked
 COLORS = {"+": "green", "-": "red", "@": "cyan"}
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -31,7 +31,7 @@ def diff(a, b, text, by_bytes, run, as_json, **options) -> None:
     techniques   of recipes, and of scripts that were composed here
     values       hyperparameters: of scripts by their names in the environment
     functions    and classes: added, removed, changed, moved, renamed
-    text         line by line; up to 40 lines are shown unasked
+    text         line by line; up to 60 lines are shown unasked
     bytes        technique by technique, with --bytes
 
     A and B are recipes, Python files (packed ones are opened, and nothing of them is run) or
@@ -184,7 +184,7 @@ def lines(found, text: bool) -> list[str]:
     for line, owner in zip(found.text, owners, strict=True):
         gutter = f"{owner:>{width}} " if width else ""
         sign = "" if line.sign == "@" else line.sign
-        rows.append(f"{gutter}{colored(clean(sign + line.text), COLORS.get(line.sign))}".rstrip())
+        rows.append(f"{gutter}{colored(clean(sign + line.text), COLORS.get(line.sign))}")
     return rows
 
 
