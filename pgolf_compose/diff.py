@@ -5,6 +5,7 @@ import copy
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
 from pgolf_compose import cache
@@ -14,6 +15,7 @@ from pgolf_compose.build import Build, compose
 from pgolf_compose.environment import SIZES, read_script
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.files import write_files
+from pgolf_compose.folders import Folder, agreement
 from pgolf_compose.foreign import pack_script
 from pgolf_compose.pack import Packer
 from pgolf_compose.packers.instant import instant
@@ -25,7 +27,7 @@ from pgolf_compose.passes.unused import drop_unused
 from pgolf_compose.programs import Comparison, compare_programs, is_minified
 from pgolf_compose.readings import Changed, changed, readings
 from pgolf_compose.report import changes
-from pgolf_compose.sides import RECIPE, Side, bounded, parsed, read_side
+from pgolf_compose.sides import RECIPE, Side, bounded, parsed, read_side, script_of
 from pgolf_compose.smoke import smoke_sizes
 from pgolf_compose.trace import Comparison as Traced
 from pgolf_compose.trace import compare_traces, run_both
@@ -47,6 +49,19 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Result:
+    """A figure of two folders, as submission.json states it or as logs give it."""
+
+    name: str
+    before: Decimal | None
+    after: Decimal | None
+
+    @property
+    def differs(self) -> bool:
+        return self.before != self.after
+
+
+@dataclass(frozen=True)
 class Difference:
     """What B has that A has not, layer by layer. A layer of None was not told."""
 
@@ -58,6 +73,7 @@ class Difference:
     functions: Comparison | None = None
     text: tuple[Line, ...] | None = None
     bytes: tuple[tuple[str, int, int], ...] | None = None  # of each technique
+    results: tuple[Result, ...] | None = None  # of two folders
     notes: tuple[str, ...] = ()
 
     @property
@@ -69,6 +85,7 @@ class Difference:
             or self.values
             or (self.functions and self.functions.differ)
             or any(one != other for _, one, other in self.bytes or ())
+            or any(one.differs for one in self.results or ())
         )
 
 
@@ -83,8 +100,12 @@ def compare(a: str, b: str, by_bytes: bool = False, whole: bool = False, **optio
     found = Difference(one, other, notes=(*one.notes, *other.notes))
     if one.techniques is not None and other.techniques is not None:
         found = replace(found, techniques=signed(one.techniques, other.techniques))
-    found = programs(found)
-    found = texts(found, whole)
+    found = replace(found, results=results(one, other))
+    if not (one.has_program and other.has_program):
+        if not (one.results and other.results):
+            script_of(one.folder if not one.has_program else other.folder)  # tells what is amiss
+        return found
+    found = texts(programs(found), whole)
     return replace(found, bytes=technique_bytes(one, other)) if by_bytes else found
 
 
@@ -289,6 +310,33 @@ def recomposed(side: Side) -> Build | None:
     return build if build and build.script.code == side.readable else None
 
 
+# results
+
+
+def results(a: Side, b: Side) -> tuple[Result, ...] | None:
+    """Each figure of either folder."""
+    if a.results is None or b.results is None:
+        return None
+    one, other = figures(a.results), figures(b.results)
+    return tuple(Result(name, one.get(name), other.get(name)) for name in {**one, **other})
+
+
+def figures(folder: Folder) -> dict[str, Decimal]:
+    """What submission.json states, what the logs give, and each seed's score."""
+    found = {}
+    for name in ("val_bpb", "val_loss", "bytes_total", "bytes_code"):
+        if claim := getattr(folder, name):
+            found[name] = claim.value
+    told = agreement(folder)
+    if told.value is not None:
+        found["val_bpb of its logs"] = told.value
+    rows = {seed: told["val_bpb"].value for seed, told in folder.seeds.items() if "val_bpb" in told}
+    for log in folder.logs:
+        if log.seed is not None and log.score is not None and log.score.val_bpb is not None:
+            rows.setdefault(log.seed, Decimal(str(log.score.val_bpb)))
+    return found | {f"val_bpb, seed {seed}": rows[seed] for seed in sorted(rows)}
+
+
 # running
 
 
@@ -299,7 +347,9 @@ def run_and_compare(a: str, b: str, folder: Path, **options) -> list[Traced]:
     """
     builds, scripts = [], []
     for word, side, given in ((a, "a", {"plugins": options.get("plugins", ())}), (b, "b", options)):
-        if word.endswith(".py"):
+        if Path(word).is_dir() and "/" in word:
+            scripts.append(script_of(Path(word)))
+        elif word.endswith(".py"):
             scripts.append(Path(word))
         else:
             builds.append(compose(word, **given, allow_noncompliant=True))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pgolf_compose.build import Build, compose, resolve_recipe
 from pgolf_compose.errors import ComposeError
+from pgolf_compose.folders import Folder, read_folder
 from pgolf_compose.foreign import is_packed
 from pgolf_compose.pack import MARK
 from pgolf_compose.recipe import NAME, bundled_recipes
@@ -56,7 +57,12 @@ class Side:
     size: int | None = None  # bytes of the file as it is shipped
     file: Path | None = None
     folder: Path | None = None
+    results: Folder | None = None  # of a folder that has a submission.json or logs
     notes: tuple[str, ...] = ()
+
+    @property
+    def has_program(self) -> bool:
+        return self.readable is not None or self.inside is not None
 
     @property
     def text(self) -> str:
@@ -118,10 +124,23 @@ def script_of(folder: Path) -> Path:
 
 
 def folder_side(word: str, folder: Path) -> Side:
-    """A submission or what was composed: its script, with the twin and recipe that lie there."""
-    script = script_of(folder)
+    """A submission or what was composed: its script, with what else lies there."""
+    notes: list[str] = []
+    try:
+        results = read_folder(folder)
+        notes += [str(error) for error in results.unread]
+        results = results if results.about or results.logs else None
+    except ComposeError as error:
+        results = None
+        notes.append(str(error))
+    try:
+        script = script_of(folder)
+    except ComposeError:
+        if results is None:
+            raise
+        return Side(word, "folder without a script", folder=folder, results=results)
     side = script_side(word, script)
-    notes = list(side.notes)
+    notes += side.notes
     twin = folder / TWIN
     if side.packed_here and script.name == SCRIPT and twin.is_file():
         human = script_side(word, twin)
@@ -141,7 +160,7 @@ def folder_side(word: str, folder: Path) -> Side:
         except ComposeError as error:
             notes.append(f"its recipe does not compose: {error}")
     told = f"folder, {script.name}: {side.told}"
-    return replace(side, told=told, folder=folder, notes=tuple(notes))
+    return replace(side, told=told, folder=folder, results=results, notes=tuple(notes))
 
 
 def script_side(word: str, path: Path) -> Side:

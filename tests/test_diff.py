@@ -54,7 +54,9 @@ def test_two_recipes_differ_by_technique_value_function_and_text(tree, cli):
 def test_a_long_text_is_counted_and_shown_when_asked_for(tree, cli):
     tree({"x.yaml": XSA})
     last = cli("diff", "baseline", "x.yaml").stdout.splitlines()[-1]
-    assert re.fullmatch(r"text: \d+ lines? only in A, \d+ lines? only in B; --text shows them", last)
+    assert re.fullmatch(
+        r"text: \d+ lines? only in A, \d+ lines? only in B; --text shows them", last
+    )
 
 
 def test_a_recipe_and_itself_do_not_differ(tree, cli):
@@ -139,6 +141,43 @@ def test_a_submission_s_folder_stands_for_its_script(tree, cli):
     assert cli("diff", "one", "two").exit_code == 0
     (tree({}) / "two" / "script.py").write_text(PLAIN.replace("0.04", "0.05"))
     assert "MATRIX_LR  0.04 -> 0.05" in cli("diff", "one", "two").stdout
+
+
+def folder(bpb: float, *seeds: tuple[int, float]) -> dict:
+    """A submission's folder without its script."""
+    stated = {str(seed): {"val_bpb": score} for seed, score in seeds}
+    about = {"name": "x", "val_bpb": bpb, "bytes_total": 15_900_000, "seed_results": stated}
+    return {"submission.json": json.dumps(about)}
+
+
+def test_two_folders_are_compared_by_their_results(tree, cli, refuses):
+    one, other = folder(1.08, (1, 1.07), (2, 1.09)), folder(1.075, (1, 1.07), (3, 1.08))
+    tree({"one": one, "other": other, "third": {"train_gpt.py": PLAIN}})
+    result = cli("diff", "one", "other")
+    assert result.exit_code == 1
+    assert [line.split() for line in blocks(result.stdout)["results"]] == [
+        ["results", "A", "B", "B", "-", "A"],
+        ["val_bpb", "1.08", "1.075", "-0.005"],
+        ["bytes_total", "15900000", "15900000"],
+        ["val_bpb,", "seed", "1", "1.07", "1.07"],
+        ["val_bpb,", "seed", "2", "1.09", "-"],
+        ["val_bpb,", "seed", "3", "-", "1.08"],
+    ]
+    assert "no programs compared: a folder holds none" in result.stdout
+    assert cli("diff", "one", "one").exit_code == 0
+    assert refuses("diff", "one", "third").startswith("one: holds no script")
+
+
+def test_scripts_and_results_of_folders_are_compared_at_once(tree, cli):
+    one = folder(1.08) | {"train_gpt.py": PLAIN}
+    other = folder(1.07) | {"train_gpt.py": PLAIN}
+    broken = {"submission.json": "{", "train_gpt.py": PLAIN}
+    tree({"one": one, "other": other, "broken": broken})
+    found = json.loads(cli("diff", "one", "other", "--json").stdout)
+    assert not found["same"] and not found["functions"]["changes"]
+    assert found["results"][0] == {"name": "val_bpb", "a": 1.08, "b": 1.07}
+    result = cli("diff", "one", "broken")
+    assert result.exit_code == 0 and "note: broken/submission.json:1" in result.stdout
 
 
 def test_what_a_terminal_would_obey_is_not_printed(tree, cli):

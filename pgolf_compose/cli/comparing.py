@@ -33,6 +33,7 @@ def diff(a, b, text, by_bytes, run, as_json, **options) -> None:
     functions    and classes: added, removed, changed, moved, renamed
     text         line by line; up to 60 lines are shown unasked
     bytes        technique by technique, with --bytes
+    results      of two folders: what submission.json states, and each seed's score
 
     A and B are recipes, Python files (packed ones are opened, and nothing of them is run) or
     folders with a train_gpt.py. A bundled recipe's name comes before a file's: ./NAME is the file.
@@ -43,8 +44,8 @@ def diff(a, b, text, by_bytes, run, as_json, **options) -> None:
     are found by their structure.
 
     Exit code 0 if they are the same program: nothing differs, or only formatting, comments and
-    names. 1 if techniques, values or (where asked for) bytes differ, or functions: one that only
-    moved counts, one that was only renamed does not. 2 for a mistake.
+    names. 1 if techniques, values, results or (where asked for) bytes differ, or functions: one
+    that only moved counts, one that was only renamed does not. 2 for a mistake.
     """
     if run and (by_bytes or text):
         raise click.UsageError("--run goes with neither --bytes nor --text")
@@ -64,7 +65,7 @@ def diff(a, b, text, by_bytes, run, as_json, **options) -> None:
 
 def show(found, text: bool) -> None:
     blocks = [sides(found), techniques(found), values(found), functions(found), sizes(found)]
-    blocks.append(lines(found, text))
+    blocks += [results(found), lines(found, text)]
     blocks.append([f"note: {clean(note)}" for note in found.notes])
     click.echo("\n\n".join("\n".join(block) for block in blocks if block))
 
@@ -91,7 +92,7 @@ def sides(found) -> list[str]:
         changed = any(line.sign in "+-" for line in found.text or ())
         renamed = found.functions and found.functions.changes
         only = "; only formatting, comments or names differ" if changed or renamed else ""
-        rows.append(f"the same program{only}")
+        rows.append(f"{'the same program' if found.a.has_program else 'the same results'}{only}")
     return rows
 
 
@@ -169,7 +170,32 @@ def sizes(found) -> list[str]:
     return told
 
 
+def results(found) -> list[str]:
+    """Figures side by side, those that differ with how much."""
+    if not found.results:
+        return []
+    rows = [("results", "A", "B", "B - A")]
+    for one in found.results:
+        both = one.differs and None not in (one.before, one.after)
+        change = figure(one.after - one.before, "+") if both else ""
+        rows.append((f"  {one.name}", figure(one.before), figure(one.after), change))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            [clean(name).ljust(widths[0])]
+            + [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        ).rstrip()
+        for name, *cells in rows
+    ]
+
+
+def figure(value, sign: str = "") -> str:
+    return "-" if value is None else f"{value:{sign}.8f}".rstrip("0").rstrip(".")
+
+
 def lines(found, text: bool) -> list[str]:
+    if found.text is None and not (found.a.has_program and found.b.has_program):
+        return ["no programs compared: a folder holds none"]
     if found.text is None:
         return ["text: not compared, names were made short; --text shows it all the same"]
     gone, new = (sum(line.sign == sign for line in found.text) for sign in "-+")
@@ -186,6 +212,12 @@ def lines(found, text: bool) -> list[str]:
         sign = "" if line.sign == "@" else line.sign
         rows.append(f"{gutter}{colored(clean(sign + line.text), COLORS.get(line.sign))}")
     return rows
+
+
+def as_number(value) -> int | float | None:
+    if value is None:
+        return None
+    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def as_data(found) -> dict:
@@ -237,6 +269,14 @@ def as_data(found) -> dict:
             None
             if found.bytes is None
             else [dict(zip(("name", "a", "b"), row, strict=True)) for row in found.bytes]
+        ),
+        "results": (
+            None
+            if found.results is None
+            else [
+                {"name": one.name, "a": as_number(one.before), "b": as_number(one.after)}
+                for one in found.results
+            ]
         ),
         "notes": found.notes,
     }
