@@ -23,7 +23,7 @@ from pgolf_compose.unpack import unpack
 __all__ = ["RECIPE", "Side", "bounded", "parsed", "read_side", "script_of"]
 
 DEPTH = 250  # levels of a tree that passes walk through
-LIMIT = 1_000_000  # bytes of a script: no record comes near
+LIMIT = 500_000  # bytes of a script: no record comes near
 SCRIPT, TWIN, MAP, RECIPE = (
     "train_gpt.py",
     "train_gpt_human.py",
@@ -145,7 +145,13 @@ def folder_side(word: str, folder: Path) -> Side:
     if side.packed_here and script.name == SCRIPT and twin.is_file():
         human = script_side(word, twin)
         if human.ours and human.readable is not None:
-            about = (human.told, human.readable, True, human.owners, human.techniques)
+            about = (
+                f"{human.told}, by {TWIN}",
+                human.readable,
+                True,
+                human.owners,
+                human.techniques,
+            )
             names = ("told", "readable", "ours", "owners", "techniques")
             side = replace(side, **dict(zip(names, about, strict=True)))
     recipe = folder / RECIPE

@@ -96,6 +96,13 @@ def test_a_small_script_that_is_not_what_lies_beside_it_is_told(tree, cli):
     result = cli("diff", "baseline", "one")
     assert result.exit_code == 1
     assert "note: the readable scripts are one program, the small ones are not" in result.stdout
+    cli("baseline", "-o", "three")
+    human = tree({}) / "three" / "train_gpt_human.py"
+    human.write_text(human.read_text().replace('"MATRIX_LR", 0.04', '"MATRIX_LR", 0.05'))
+    shutil.copy("two/train_gpt.py", "three/train_gpt.py")
+    result = cli("diff", "two", "three")
+    assert re.search(r"MATRIX_LR +0.04 -> 0.05", result.stdout)
+    assert "note: the small scripts, which count, are one program" in result.stdout
 
 
 def test_a_packed_script_is_what_is_inside(tree, cli):
@@ -174,7 +181,7 @@ def test_scripts_and_results_of_folders_are_compared_at_once(tree, cli):
     broken = {"submission.json": "{", "train_gpt.py": PLAIN}
     tree({"one": one, "other": other, "broken": broken})
     found = json.loads(cli("diff", "one", "other", "--json").stdout)
-    assert not found["same"] and not found["functions"]["changes"]
+    assert not found["same"] and not found["functions"]["changes"] and not found["values"]
     assert found["results"][0] == {"name": "val_bpb", "a": 1.08, "b": 1.07}
     result = cli("diff", "one", "broken")
     assert result.exit_code == 0 and "note: broken/submission.json:1" in result.stdout
@@ -193,7 +200,7 @@ def test_what_a_terminal_would_obey_is_not_printed(tree, cli):
         (b"x = 1\ndef f(:\n", "x.py:2: is not Python: "),
         (b"\xff\xfe\x00\x01", "x.py: is no text that Python could read"),
         (b"x = '\0'\n", "x.py: is no script: it holds zero bytes"),
-        (b"x = 1\n" * 200_000, "x.py: has 1,200,000 bytes; at most 1,000,000 are compared"),
+        (b"x = 1\n" * 200_000, "x.py: has 1,200,000 bytes; at most 500,000 are compared"),
         (b"x = " + b"-" * 3000 + b"1\n", "x.py: is nested "),
         (b"x = " + b"+".join([b"a"] * 900) + b"\n", "x.py: is nested "),
         ({}, "x.py: holds no script: no train_gpt.py, nor another .py"),
