@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -62,6 +63,11 @@ def readings(tree: ast.Module, mask: bool = False) -> dict[str, Reading]:
         text = plain(node)
         return text in getters or (text.endswith(".get") and text[:-4] in dictionaries)
 
+    constants = constants_of(tree)
+
+    def settled(node: ast.expr | None) -> ast.expr | None:
+        return constants.get(plain(node), node) if node is not None else None
+
     helpers = {}
     for node in ast.walk(tree):
         if found := helper(node, is_get):
@@ -76,16 +82,17 @@ def readings(tree: ast.Module, mask: bool = False) -> dict[str, Reading]:
         if isinstance(node, ast.Call):
             text = plain(node.func)
             one = GET if is_get(node.func) else helpers.get(text)
-            name = literal(one.given(node, one.name)) if one else None
+            name = literal(settled(one.given(node, one.name))) if one else None
             if name and isinstance(name.value, str):
                 names = name.value.split() if one.several else [name.value]
                 default = one.given(node, one.default)
         elif isinstance(node, ast.Subscript) and plain(node.value) in dictionaries:
-            name = literal(node.slice)
+            name = literal(settled(node.slice))
             if name and isinstance(name.value, str) and isinstance(node.ctx, ast.Load):
                 names = [name.value]
         if names:
-            told = [(value_of(default), shape(default))] if default is not None else []
+            value = settled(default)
+            told = [(value_of(value), shape(value))] if value is not None else []
             known = rows.get(names[0], Reading((), (), frozenset(), node.lineno))
             rows[names[0]] = Reading(
                 tuple(dict.fromkeys((*known.names, *names))),
@@ -93,8 +100,8 @@ def readings(tree: ast.Module, mask: bool = False) -> dict[str, Reading]:
                 known.shapes | {one for _, one in told},
                 known.line,
             )
-            if mask and default is not None and computed(default) is not None:
-                kind = "" if node in converted else f" {type(computed(default)).__name__}"
+            if mask and value is not None and computed(value) is not None:
+                kind = "" if node in converted else f" {type(computed(value)).__name__}"
                 masked[default] = ast.copy_location(ast.Constant(MASK + kind), default)
     for node in ast.walk(tree) if masked else ():
         if isinstance(node, ast.Call):
@@ -112,6 +119,23 @@ def plain(node: ast.AST) -> str:
         above = plain(node.value)
         return f"{above}.{node.attr}" if above else ""
     return ""
+
+
+def constants_of(tree: ast.Module) -> dict[str, ast.expr]:
+    """Variables of the module that are set once, to a constant: minifiers name literals so."""
+    stores: Counter[str] = Counter()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            stores[node.id] += 1
+        elif isinstance(node, ast.arg):
+            stores[node.arg] += 1
+    return {
+        name: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Constant)
+        and stores[name := plain(node.targets[0])] == 1
+    }
 
 
 def spelled(tree: ast.Module) -> tuple[set[str], set[str]]:

@@ -217,6 +217,11 @@ def test_what_a_script_reads_from_its_environment_is_found_in_all_forms():
     }
 
 
+def test_names_and_defaults_that_a_minifier_hoisted_are_read():
+    text = "import os\n_A='RATE'\n_B=0.04\nx=float(os.environ.get(_A,_B))\n"
+    assert readings(ast.parse(text))["RATE"].defaults == ("0.04",)
+
+
 def test_defaults_are_compared_as_values():
     a = 'import os\nx = os.environ.get("X", "0.04")\ny = os.environ.get("Y", 1)\n'
     b = 'import os\nx = os.environ.get("X", 4e-2)\nz = os.environ.get("Z", 2)\n'
