@@ -21,6 +21,9 @@ class Track:
     train_seconds: float | None = None
     eval_seconds: float | None = None
     hardware: str = ""
+    processes: int = 1  # that a run has
+    seeds: int = 3  # runs that a result stands on
+    pulls: str = ""  # the address below which its pull requests lie
     folder: str = ""  # below records/, where its submissions lie
     record: bool = False  # whether its results stand on a leaderboard
     rules: Mapping[str, str] = field(default_factory=dict)  # by id; from rules/<name>.yaml
