@@ -21,6 +21,7 @@ ORDER = [
     "log_text",
     "log_source",
     "logs",
+    "json_file",
     "folders",
     "results",
     "curves",
