@@ -60,7 +60,7 @@ def readme(
         techniques=techniques(build),
         sizes=sizes(build, results),
         script=script_name(build),
-        human=f"{Path(script_name(build)).stem}_human.py",
+        human=f"{composition.host.script}_human.py",
         run=run_commands(build, results, folder),
         command=command,
         version=__version__,
@@ -218,7 +218,7 @@ def run_commands(build: Build, results: Results, folder: Path) -> dict:
             f"{environment[key]}={value}" for key, value in values.items() if key in environment
         ]
         trains.append(" ".join([*given, start, script_name(build)]))
-    below = Path(*folder.parts[-3:])
+    below = Path(*folder.parts[-len(Path(track.layout).parts) :])
     return {
         "folder": below.as_posix(),
         "data": data_command(build),

@@ -8,7 +8,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 from pgolf_compose.errors import ComposeError
@@ -106,8 +105,10 @@ def check_own(old: Section, new: Section, known: str | None, path: Path) -> None
     """Refuse to write over what somebody changed inside of a section."""
     if digest(old.text) in (known, digest(new.text)):
         return
-    lines = zip_longest(old.text.splitlines(), new.text.splitlines())
-    line = next((n for n, (a, b) in enumerate(lines) if a != b), 0)
+    before, after = old.text.splitlines(), new.text.splitlines()
+    strange = [n for n, line in enumerate(before) if line not in after]
+    # where the section is to change in itself as well, its first line must do
+    line = strange[0] if strange and sum(one not in before for one in after) < 2 else 0
     raise ComposeError(
         f"the section {old.name} is written here, and somebody has changed it; move your words "
         "out of its marks and they stay, or give --force to write it anew",

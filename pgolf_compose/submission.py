@@ -58,25 +58,27 @@ class Submission:
 
 
 def submission_folder(build: Build, root: Path, date: str) -> Path:
-    """records/<track>/<date>_<name> below a root; refuses what would lie elsewhere."""
-    track, name = build.composition.track, f"{date}_{build.name}"
-    below = track.folder or track.name
-    if not PLAIN.fullmatch(below):
-        raise ComposeError(f"track {track.name} wants the folder {below!r}; it is no plain name")
-    wrong = f"has {len(name)} characters" if len(name.encode()) > LONGEST else ""
-    if wrong or name.endswith("."):
-        raise ComposeError(
-            f"its folder's name, {name[:40]}{'...' * (len(name) > 40)}, "
-            f"{wrong or 'ends in a dot'}; give the recipe another `name`",
-            build.composition.recipe.path,
-        )
-    folder = root / "records" / below / name
-    for one in (folder.parent.parent, folder.parent, folder):
+    """Where the track's contest lays it out, below a root; refuses what would lie elsewhere."""
+    track = build.composition.track
+    below = track.submission_folder(Path(), date, build.name)
+    for part in below.parts:
+        wrong = "ends in a dot" if part.endswith(".") else ""
+        wrong = f"has {len(part)} characters" if len(part.encode()) > LONGEST else wrong
+        wrong = wrong if PLAIN.fullmatch(part) else "is no plain name"
+        if wrong:
+            short = part if len(part) < 50 else f"{part[:40]}..."
+            raise ComposeError(
+                f"its folder {short!r} {wrong}; give the recipe another `name`, or the track "
+                "another folder",
+                build.composition.recipe.path,
+            )
+    folder = root / below
+    for one in (folder, *folder.parents[: len(below.parts) - 1]):
         if one.is_symlink():
             raise ComposeError(
                 "is a link to another place; name with -o the folder that it leads to, or take "
                 "it away",
-                one,
+                str(one),  # not what it leads to
             )
         if one.exists() and not one.is_dir():
             raise ComposeError("is a file where a folder would go; move it away", one)
@@ -107,7 +109,7 @@ def submission(
     name = script_name(build)
     files: dict[str, bytes | Copy] = {
         name: build.packed,
-        f"{Path(name).stem}_human.py": build.readable,
+        f"{build.composition.host.script}_human.py": build.readable,
         RECIPE: flattened(build.composition, ["techniques"] if sources else []).encode(),
         "requirements.txt": requirements_text(build.script).encode(),
         **sources,
@@ -123,8 +125,8 @@ def submission(
     sections = digests(page) | {one: built["readme"][one] for one in taken_out}
     described = description(build, date, results, files, sections)
     if old:
-        built = described.pop(BUILT_WITH)
-        described = {**merged(described, old, folder / ABOUT, force), BUILT_WITH: built}
+        now = described.pop(BUILT_WITH)
+        described = {**merged(described, old, folder / ABOUT, force), BUILT_WITH: now}
     files[README] = page.encode("utf-8")
     files[ABOUT] = checked(described, folder / ABOUT)
     check_links(folder, files)
@@ -157,7 +159,8 @@ def check_links(folder: Path, names: Iterable[str]) -> None:
         for one in (path, *path.parents[: len(path.parts) - len(folder.parts) - 1]):
             if one.is_symlink():
                 raise ComposeError(
-                    "is a link; a submission holds files: put a copy there, or take it away", one
+                    "is a link; a submission holds files: put a copy there, or take it away",
+                    str(one),
                 )
 
 
@@ -276,7 +279,7 @@ def whole(value: Decimal | None) -> int | None:
 
 def command(build: Build) -> str:
     """What composes the script again from the folder's recipe."""
-    more = [f"--keep {name}" for name in sorted(build.keep - KEPT)]
+    more = [f"--keep {name}" for name in sorted(build.keep - KEPT - {*build.composition.host.keep})]
     if build.packer.name != "instant":
         more.append(f"--pack {build.packer.name}")
     return " ".join(["pgolf-compose", RECIPE, *more])

@@ -8,6 +8,7 @@ from conftest import ROOT
 
 ORDER = [
     "alike",
+    "statistics",
     "spans",
     "errors",
     "origin",
@@ -36,6 +37,7 @@ ORDER = [
     "places",
     "plugins",
     "schema",
+    "leaderboard",
     "recipe",
     "resolve",
     "legality",
@@ -83,6 +85,7 @@ ORDER = [
     "smoke",
     "diff",
     "cli.shared",
+    "cli.against",
     "cli.comparing",
     "cli.composing",
     "cli.listing",
