@@ -65,13 +65,13 @@ def encoding_of(first: bytes, path: Path) -> str:
         if first.startswith(mark):
             raise ComposeError(f"is {kind}, not a log", path)
     sample = first[:4096]
-    nuls = sample.count(0)
-    if nuls > len(sample) // 3:
+    if sample.strip(b"\0").count(0) > len(sample.strip(b"\0")) // 3:
         odd, even = sample[1::2].count(0), sample[::2].count(0)
         if odd > 10 * even:
             return "utf-16-le"
         if even > 10 * odd:
             return "utf-16-be"
+    sample = sample.rstrip(b"\0")  # what a full disk or a power cut leaves behind
     control = len(sample) - len(sample.translate(None, bytes([*range(7), *range(14, 27), 127])))
     broken = sample.decode("utf-8", "replace").count("\ufffd")
     # what is packed here is text of all characters, and a log begins with its script
@@ -93,7 +93,8 @@ def numbered(pieces: Iterator[str]) -> Iterator[tuple[int, str]]:
 
     def text() -> str:
         whole = f"{head} … {tail}" if cut else head + tail
-        return ANSI.sub("", whole) if "\x1b" in whole else whole
+        whole = ANSI.sub("", whole) if "\x1b" in whole else whole
+        return whole.replace("\0", "") if "\0" in whole else whole
 
     for piece in pieces:
         if pending and piece:  # a carriage return ended the last piece
