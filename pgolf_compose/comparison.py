@@ -114,6 +114,7 @@ def judge(comparison: Comparison, policy: Policy) -> Verdict:
             runs = f"{ours.n} runs of this spread" if ours.n > 1 else "as many runs"
             lower = ours.mean - needed
             reason += f"; {runs} need a mean of {needed:.5f} or less, {lower:.5f} lower"
+        reason += other_reading(comparison.difference, policy)
         return Verdict(policy.name, against, False, reason, needed)
     if failed:
         return Verdict(policy.name, against, None, listed(told for _, told in failed), needed)
@@ -123,7 +124,21 @@ def judge(comparison: Comparison, policy: Policy) -> Verdict:
         reason += f" by {better:.5f} {UNITS[policy.unit]}, {policy.min_difference:g} are asked"
     if policy.p is not None:
         reason += f"; p = {comparison.test.p_less:.2g} is below {policy.p:g}"
+    reason += other_reading(comparison.difference, policy)
     return Verdict(policy.name, against, True, reason, needed)
+
+
+def other_reading(difference: Difference, policy: Policy) -> str:
+    """Where a policy leaves open what its nats are of, and the other reading says otherwise."""
+    other = {"nats_per_token": "nats_per_byte", "nats_per_byte": "nats_per_token"}.get(policy.unit)
+    ours = difference.within(policy.unit)
+    theirs = difference.within(other) if other else None
+    if not policy.reading or ours is None or theirs is None:
+        return ""
+    if (-ours >= policy.min_difference) == (-theirs >= policy.min_difference):
+        return ""
+    enough = "enough" if -theirs >= policy.min_difference else "too little"
+    return f"; read as {UNITS[other]} the difference is {-theirs:.5f}, {enough}"
 
 
 def conditions(comparison: Comparison, policy: Policy) -> Iterator[tuple[bool | None, str]]:

@@ -1,19 +1,17 @@
 """Which runs count, and what has to be known of them before their mean is believed."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pgolf_compose.errors import ComposeError, listed, shown
+from pgolf_compose.folders import Claim, Folder
 from pgolf_compose.leaderboard import Entry, is_date
 from pgolf_compose.logs import Log
 from pgolf_compose.statistics import Summary, mean, summary
 from pgolf_compose.yaml_file import read_yaml
-
-if TYPE_CHECKING:
-    from pgolf_compose.folders import Claim, Folder
 
 __all__ = ["Sample", "sample_of_entry", "sample_of_logs"]
 
@@ -53,33 +51,32 @@ def sample_of_entry(entry: Entry) -> Sample:
         name=f"{entry.label} of {entry.date}",
         summary=known,
         values=entry.seeds,
-        tokens=entry.val_loss / known.mean if entry.val_loss else None,
+        tokens=per_bit(entry.val_loss, known.mean),
         date=entry.date,
         notes=tuple(notes),
     )
 
 
 def sample_of_logs(
-    logs: Sequence[Log], folders: Sequence["Folder"] = (), beside: Iterable[Path] = ()
+    logs: Sequence[Log], folders: Sequence[Folder] = (), beside: Iterable[Path] = ()
 ) -> Sample:
     """The runs of some logs. `folders` tell what was claimed of them, `beside` what lies there too.
 
     A log counts once, if it is complete and its run is no copy of another. Of several runs of one
-    seed that a folder claims, the claimed one counts; otherwise the worst. Raises ComposeError
-    where none counts.
+    seed that a folder claims, the claimed one counts; otherwise the worst. Of a folder that names
+    its seeds, no others count. Raises ComposeError where none counts.
     """
     warnings: list[str] = []
-    counted = list(
-        one_of_each_seed(different(finished(logs, warnings), warnings), folders, warnings)
-    )
+    runs = different(finished(logs, warnings), warnings)
+    counted = one_of_each_seed(named(runs, folders, warnings), folders, warnings)
     if not counted:
         where = folders[0].path if folders else logs[0].path if logs else None
         why = f": {'; '.join(warnings)}" if warnings else ""
         raise ComposeError(f"there is no complete log with a score to compare{why}", where)
     scores = [log.score for log in counted]
     values = tuple(score.val_bpb for score in scores)
-    losses = [score.val_loss for score in scores]
-    tokens = None if None in losses else mean(losses) / mean(values)
+    losses = [score.val_loss if finite(score.val_loss) else None for score in scores]
+    tokens = None if None in losses else per_bit(mean(losses), mean(values))
     warnings += [*unlike(counted), *chosen(counted, values, folders, [*beside])]
     return Sample(
         name=listed(dict.fromkeys(shown(one.path) for one in folders))
@@ -93,16 +90,26 @@ def sample_of_logs(
     )
 
 
+def per_bit(loss: float | None, bpb: float) -> float | None:
+    """Nats per token for one bit per byte; None where either is no score."""
+    return loss / bpb if loss and bpb > 0 else None
+
+
 def finished(logs: Sequence[Log], warnings: list[str]) -> list[Log]:
     """The logs with a score of the compressed model; why the others are left out."""
     found = []
     for log in logs:
-        if log.complete and log.score is not None and log.score.val_bpb is not None:
+        if log.complete and finite(log.val_bpb):
             found.append(log)
         else:
-            why = log.reason if not log.complete else "it has no score in bits per byte"
+            told = "its score is no number" if log.val_bpb is not None else "it has no score"
+            why = log.reason if not log.complete else told
             warnings.append(f"{log.path.name} is left out: {why or 'it is not complete'}")
     return found
+
+
+def finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def different(logs: Sequence[Log], warnings: list[str]) -> list[Log]:
@@ -128,8 +135,25 @@ def sha256(path: Path) -> str:
         return str(path)
 
 
+def named(logs: Sequence[Log], folders: Sequence[Folder], warnings: list[str]) -> list[Log]:
+    """Without the logs of seeds that their folder's submission.json does not name."""
+    found = list(logs)
+    for folder in folders:
+        seeds = {*folder.seeds, *folder.named_seeds}
+        inside = [log for log in found if log.path.is_relative_to(folder.path)]
+        if seeds & {log.seed for log in inside}:
+            others = [log for log in inside if log.seed not in seeds]
+            found = [log for log in found if log not in others]
+            if others:
+                names = listed(log.path.name for log in others)
+                warnings.append(
+                    f"{names}: of no seed that {ABOUT} names, {those(sorted(seeds))}; not counted"
+                )
+    return found
+
+
 def one_of_each_seed(
-    logs: Sequence[Log], folders: Sequence["Folder"], warnings: list[str]
+    logs: Sequence[Log], folders: Sequence[Folder], warnings: list[str]
 ) -> list[Log]:
     """Of the runs of a seed the one that was claimed, else the worst; all whose seed is unknown."""
     by_seed: dict[object, list[Log]] = {}
@@ -150,13 +174,13 @@ def one_of_each_seed(
     return found
 
 
-def is_claimed(log: Log, folders: Sequence["Folder"]) -> bool:
-    """Whether a folder gives this log's score as that of its seed."""
-    claims = [one.seeds.get(log.seed, {}).get("val_bpb") for one in folders]
+def is_claimed(log: Log, folders: Sequence[Folder]) -> bool:
+    """Whether a folder gives this log's score as that of its seed, or as its own."""
+    claims = [one.seeds.get(log.seed, {}).get("val_bpb", one.val_bpb) for one in folders]
     return any(one and rounds_to(log.score.val_bpb, one) for one in claims)
 
 
-def rounds_to(value: float, claim: "Claim") -> bool:
+def rounds_to(value: float, claim: Claim) -> bool:
     """Whether a value is what was claimed, to the digits of the claim."""
     return abs(value - float(claim.value)) <= 0.501 * 10.0 ** -decimals(claim.text)
 
@@ -221,7 +245,7 @@ def by_value(told: Sequence[tuple[Log, object]]) -> str:
 
 
 def chosen(
-    logs: Sequence[Log], values: Sequence[float], folders: Sequence["Folder"], beside: list[Path]
+    logs: Sequence[Log], values: Sequence[float], folders: Sequence[Folder], beside: list[Path]
 ) -> Iterator[str]:
     """Signs that the runs counted are a choice of those that were made."""
     seeds = {log.seed for log in logs}
@@ -229,13 +253,11 @@ def chosen(
     if beside:
         yield f"more logs lie there that are not counted: {listed(sorted(p.name for p in beside))}"
     for folder in folders:
-        named = sorted({*folder.seeds, *reported(folder.about)})
-        if missing := [seed for seed in named if seed not in seeds and None not in seeds]:
+        told = sorted({*folder.seeds, *folder.named_seeds})
+        if missing := [seed for seed in told if seed not in seeds and None not in seeds]:
             yield f"{ABOUT} names {seeds_of(missing)}, and no log that counts has it"
-        if named and (more := [seed for seed in known if seed not in named]):
-            yield f"{ABOUT} does not name {seeds_of(more)}, of which there is a log"
         for key, made in all_seeds(folder.about):
-            if more := [seed for seed in made if seed not in seeds and seed not in named]:
+            if more := [seed for seed in made if seed not in seeds and seed not in told]:
                 yield f"{ABOUT} tells of more runs than count, {seeds_of(more)} ({key})"
         if planned := planned_seeds(folder.path):
             if missing := [seed for seed in planned if seed not in seeds]:
@@ -247,7 +269,7 @@ def chosen(
         yield from other_claimed(folder, logs)
 
 
-def best_claimed(folder: "Folder", values: Sequence[float]) -> Iterator[str]:
+def best_claimed(folder: Folder, values: Sequence[float]) -> Iterator[str]:
     """Where the score claimed is the lowest of several runs and not their mean."""
     claim = folder.val_bpb
     if claim is None or len(values) < 2:
@@ -259,7 +281,7 @@ def best_claimed(folder: "Folder", values: Sequence[float]) -> Iterator[str]:
         )
 
 
-def other_claimed(folder: "Folder", logs: Sequence[Log]) -> Iterator[str]:
+def other_claimed(folder: Folder, logs: Sequence[Log]) -> Iterator[str]:
     """Where a seed's claim is a score of its log, but not the one that counts."""
     for log in logs:
         claim = folder.seeds.get(log.seed, {}).get("val_bpb")
@@ -283,15 +305,6 @@ def those(seeds: Sequence[int]) -> str:
     return listed(map(str, seeds))
 
 
-def reported(about: dict) -> list[int]:
-    """The seeds that a submission.json says its score is of."""
-    found = about.get("seeds", about.get("seed"))
-    if isinstance(found, dict):
-        found = [int(key) for key in found if str(key).isdecimal()]
-    found = found if isinstance(found, list) else [found]
-    return [seed for seed in found if type(seed) is int]
-
-
 def all_seeds(data: object, key: str = "") -> Iterator[tuple[str, list[int]]]:
     """Lists of whole numbers below keys that speak of seeds, wherever in a submission.json."""
     if isinstance(data, dict):
@@ -313,7 +326,7 @@ def planned_seeds(folder: Path) -> list[int]:
     return [seed for seed in seeds if type(seed) is int] if isinstance(seeds, list) else []
 
 
-def date_of(folder: "Folder") -> str:
+def date_of(folder: Folder) -> str:
     """The day that a submission gives itself, in its submission.json or its folder's name."""
     for text in (folder.about.get("date"), folder.path.resolve().name):
         if isinstance(text, str) and is_date(text[:10]):

@@ -38,6 +38,8 @@ ORDER = [
     "plugins",
     "schema",
     "leaderboard",
+    "samples",
+    "comparison",
     "recipe",
     "resolve",
     "legality",

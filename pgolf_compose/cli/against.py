@@ -52,16 +52,11 @@ def show_against(
     if track:
         pick("track", track, tracks)
     ours, about = sample(paths)
-    theirs = None
-    if any(Path(word).exists() for word in against):
-        if missing := [word for word in against if not Path(word).exists()]:
-            raise ComposeError("there is no such log or folder", missing[0])
-        theirs, _ = sample([Path(word) for word in against])
     found = tracks[track or track_named(about, tracks)]
     rows = read_leaderboard(found.leaderboard)
     known = read_policies(found.policies)
     chosen = [pick("policy", name, known) for name in policies] or [*known.values()]
-    theirs = theirs or row(rows, against, date or ours.date, found)
+    theirs = other_side(against, rows, date or ours.date, found)
     comparison = compare(ours, theirs)
     said = verdicts(ours, theirs, chosen, rows, date or ours.date)
     if as_json:
@@ -99,6 +94,24 @@ def track_named(abouts: Sequence[dict], tracks: dict) -> str:
             if isinstance(about.get("track"), str) and track.called(about["track"]):
                 return name
     return Recipe("").track.value
+
+
+def other_side(against: Sequence[str], rows: Sequence, date: str, track):
+    """The logs and folders that the words name, or else a row of the leaderboard."""
+    there = [Path(word) for word in against if Path(word).exists()]
+    if not there:
+        return row(rows, against, date, track)
+    if len(there) < len(against):
+        missing = next(word for word in against if not Path(word).exists())
+        raise ComposeError("there is no such log or folder", missing)
+    try:
+        return sample(there)[0]
+    except ComposeError:
+        # a record's folder may hold no log: what the leaderboard tells of it is left
+        name = there[0].resolve().name
+        if len(there) > 1 or not any(one.folder == name for one in rows):
+            raise
+        return row(rows, [name], date, track)
 
 
 def row(rows: Sequence, against: Sequence[str], date: str, track):

@@ -54,8 +54,8 @@ def listing(what: str, library) -> list[dict]:
         from pgolf_compose.places import read_places
 
         return [
-            {"name": one.name, "kind": one.kind, "where": one.origin.file.path.name}
-            | {"scope": one.scope}
+            {"host": host.name if len(library.hosts) > 1 else "", "name": one.name}
+            | {"kind": one.kind, "where": one.origin.file.path.name, "scope": one.scope}
             for host in library.hosts.values()
             for one in read_places(host).values()
         ]

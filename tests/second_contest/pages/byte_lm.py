@@ -55,7 +55,10 @@ def train(h, text):
         # @slot train.step
         log(h, f"step:{step}/{h.steps} train_loss:{loss:.4f} train_time:{1000 * elapsed:.0f}ms")
         if 0 < h.max_wallclock_seconds < elapsed:
-            log(h, f"stopping_early: wallclock_cap train_time:{1000 * elapsed:.0f}ms step:{step}/{h.steps}")
+            log(
+                h,
+                f"stopping_early: wallclock_cap train_time:{1000 * elapsed:.0f}ms step:{step}/{h.steps}",
+            )
             break
     return counts
 
