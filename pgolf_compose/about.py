@@ -57,6 +57,7 @@ class BuiltWith(Open):
     sha256: dict[str, Annotated[str, Digest]] = Field(
         description="of each file, by its name; of this one, of the values that `keys` names"
     )
+    against: str | None = Field(None, description="row of the leaderboard in README.md")
     readme: dict[str, Annotated[str, Digest]] = Field(
         {}, description="SHA-256 of each section of README.md"
     )

@@ -29,7 +29,6 @@ def readme(
     remarks: Sequence[str],
     folder: Path,
     command: str,
-    curves: bool,
     comparison: str = "",
 ) -> str:
     """The page with all its sections. `comparison` is Markdown, left out if empty."""
@@ -53,7 +52,6 @@ def readme(
         figures=figures(results) if results.runs else "",
         sources=sources(results.runs) if results.runs else "",
         remarks=remarks,
-        curves=curves,
         comparison=comparison,
         parent=composition.recipe.parent,
         changed=changed(build) if build.parent else {},

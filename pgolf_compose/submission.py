@@ -33,6 +33,7 @@ from pgolf_compose.passes.freeze import KEPT
 from pgolf_compose.readme import readme
 from pgolf_compose.script import Script
 from pgolf_compose.sections import digests, updated
+from pgolf_compose.standing import standing
 
 __all__ = ["Submission", "submission", "submission_folder"]
 
@@ -86,10 +87,16 @@ def submission_folder(build: Build, root: Path, date: str) -> Path:
 
 
 def submission(
-    build: Build, folder: Path, date: str, logs: Sequence[Path] = (), force: bool = False
+    build: Build,
+    folder: Path,
+    date: str,
+    logs: Sequence[Path] = (),
+    force: bool = False,
+    against: str = "",
 ) -> Submission:
     """Every file of the folder, with the results that logs tell and all that a person added.
 
+    `against` is a row of the track's leaderboard, or `best`; if empty, that of the last time.
     Logs that lie in the folder as train_seed<seed>.log count as well. Raises ComposeError for a
     log that is not of this build and for what somebody has changed since it was written here.
     """
@@ -117,13 +124,21 @@ def submission(
     }
     if results.runs:
         title = str(about.get("name") or build.name)
-        files[CURVES] = svg([run.log for run in results.runs], title).encode("utf-8")
+        names = [f"seed {run.seed}" for run in results.runs]
+        files[CURVES] = svg([run.log for run in results.runs], title, names).encode("utf-8")
     old = old_about(folder / ABOUT)
     built = mapping(old, BUILT_WITH)
-    page = readme(build, results, found, remarks, folder, command(build), CURVES in files)
+    against = against or str(built.get("against") or "")
+    compared = ""
+    if against:
+        compared = standing(
+            build.composition.track, [run.log for run in results.runs], against, date
+        )
+    page = readme(build, results, found, remarks, folder, command(build), compared)
     page, taken_out = kept_page(folder / README, page, built, force)
     sections = digests(page) | {one: built["readme"][one] for one in taken_out}
-    described = description(build, date, results, files, sections)
+    described = description(build, date, results, files)
+    described[BUILT_WITH] |= {"readme": sections, **({"against": against} if against else {})}
     if old:
         now = described.pop(BUILT_WITH)
         described = {**merged(described, old, folder / ABOUT, force), BUILT_WITH: now}
@@ -211,7 +226,6 @@ def description(
     date: str,
     results: Results,
     files: Mapping[str, bytes | Copy],
-    sections: Mapping[str, str],
 ) -> dict:
     """submission.json: the community's keys; what no log has told is null or left out."""
     about, track = build.composition.recipe.submission, build.composition.track
@@ -255,7 +269,6 @@ def description(
         "packages": sorted(one for one in packages if re.fullmatch(r"\S+ \S+", one)),
         "versions": versions(),
         "sha256": {**hashes, ABOUT: digest(result, keys)},
-        "readme": dict(sections),
         "keys": keys,
     }
     return result

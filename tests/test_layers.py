@@ -74,6 +74,7 @@ ORDER = [
     "product",
     "sections",
     "markup",
+    "standing",
     "about",
     "evidence",
     "readme",

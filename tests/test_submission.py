@@ -39,10 +39,10 @@ def make(build, tmp_path, monkeypatch):
     """Make the folder in an empty one, or bring it up to date, with logs of some seeds."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*seeds: int, force: bool = False, **changed) -> Path:
+    def run(*seeds: int, force: bool = False, against: str = "", **changed) -> Path:
         logs = [write_log(Path("logs"), build, seed, **changed) for seed in seeds]
         folder = submission_folder(build, Path(), DATE)
-        made = submission(build, folder, DATE, logs, force)
+        made = submission(build, folder, DATE, logs, force, against)
         write_files(made.files, force, ours=made.ours)
         return folder
 
@@ -157,6 +157,21 @@ def test_logs_give_every_figure_and_lie_there_byte_for_byte(make, build):
     ):
         assert f"\n{line}\n" in readme
     assert (home / "curves.svg").read_text().startswith("<svg")
+
+
+def test_a_row_of_the_leaderboard_stands_beside_and_is_remembered(make):
+    home = make(1, bpb="1.08079352", against="pr1493")
+    readme = (home / "README.md").read_text()
+    assert "\n| here | 1.08079 | not known | 1 |\n" in readme
+    assert (
+        "| [PR #1493](https://github.com/openai/parameter-golf/pull/1493), 2026-04-09 | " in readme
+    )
+    make(2, bpb="1.08103000")
+    readme = (home / "README.md").read_text()
+    assert "\n| here | 1.08091 | 0.00017 | 2 |\n" in readme
+    assert "\n- Welch, one-sided: t = " in readme
+    with pytest.raises(ComposeError, match="pr9999 is no row of the leaderboard"):
+        make(against="pr9999")
 
 
 def test_a_seed_without_a_log_is_pending(make):
@@ -304,7 +319,7 @@ def test_what_a_person_changed_in_our_part_is_refused_and_nothing_is_written(mak
     with pytest.raises(ComposeError) as caught:
         make()
     assert str(caught.value).startswith(f"{HOME}/README.md:{line}: the section results is ")
-    with pytest.raises(ComposeError, match="README.md:15: the section results is written"):
+    with pytest.raises(ComposeError, match=r"README.md:15: the section results is written"):
         make(2)  # which changes that section as well: its first line is told
     assert contents(home) == before
     make(2, force=True)
