@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pgolf_compose.yaml_file import read_yaml
 
-__all__ = ["claims", "pattern"]
+__all__ = ["claims", "pattern", "phrases"]
 
 HERE = Path(__file__).parent
 
@@ -22,3 +22,10 @@ def pattern(name: str) -> re.Pattern:
 def claims() -> dict[str, dict]:
     """techniques.yaml: how people write of each technique, and by what a script shows it."""
     return read_yaml(HERE / "techniques.yaml").data
+
+
+@functools.cache
+def phrases() -> dict[str, re.Pattern]:
+    """How a README words a hyperparameter with its value, by the name in a log's dump."""
+    found = read_yaml(HERE / "phrases.yaml").data
+    return {name: re.compile("|".join(spelled), re.I) for name, spelled in found.items()}
