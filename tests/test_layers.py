@@ -8,6 +8,7 @@ from conftest import ROOT
 
 ORDER = [
     "alike",
+    "statistics",
     "spans",
     "errors",
     "origin",
@@ -21,6 +22,7 @@ ORDER = [
     "log_text",
     "log_source",
     "logs",
+    "json_file",
     "folders",
     "results",
     "curves",
@@ -35,6 +37,7 @@ ORDER = [
     "places",
     "plugins",
     "schema",
+    "leaderboard",
     "recipe",
     "resolve",
     "legality",

@@ -14,13 +14,17 @@ __all__ = ["list_command"]
 @click.option("--places", "what", flag_value="places", help="Slots and parts of the host script.")
 @click.option("--tracks", "what", flag_value="tracks", help="Competitions and their limits.")
 @click.option("--datasets", "what", flag_value="datasets", help="Dataset variants.")
+@click.option("--leaderboard", "what", flag_value="leaderboard", help="Rows and their track.")
 @json_option
 @plugins_option
 def list_command(word, what, as_json, plugins) -> None:
     """List techniques, or what an option names; WORD filters."""
     from pgolf_compose.plugins import load_library
 
-    rows = listing(what or "techniques", load_library(plugins))
+    library = load_library(plugins)
+    rows = (
+        leaderboards(library) if what == "leaderboard" else listing(what or "techniques", library)
+    )
     rows = [row for row in rows if word.lower() in " ".join(map(str, row.values())).lower()]
     if as_json:
         echo_json(rows)
@@ -67,6 +71,28 @@ def listing(what: str, library) -> list[dict]:
             for one in library.techniques.values()
         ]
     return [{"name": one.name, "summary": one.summary} for one in getattr(library, what).values()]
+
+
+def leaderboards(library) -> list[dict]:
+    """The rows of each leaderboard, with the mean of their runs, under the first track that has it."""
+    from pgolf_compose.leaderboard import read_leaderboard
+
+    boards = {one.leaderboard: one.name for one in reversed(library.tracks.values())}
+    return [
+        {
+            "date": row.date,
+            "row": row.label,
+            "mean": f"{row.summary.mean:.5f}",
+            "std": "" if row.summary.std is None else f"{row.summary.std:.5f}",
+            "runs": row.summary.n,
+            "track": track,
+            "name": row.name,
+            "folder": row.folder,
+            "left out": row.left_out,
+        }
+        for path, track in boards.items()
+        for row in read_leaderboard(path)
+    ]
 
 
 def told_rules(technique) -> str:

@@ -21,19 +21,40 @@ class Track:
     train_seconds: float | None = None
     eval_seconds: float | None = None
     hardware: str = ""
-    folder: str = ""  # below records/, where its submissions lie
+    folder: str = ""  # `{track}` of the layout, where that is not the name
+    layout: str = "records/{track}/{date}_{name}"  # a submission's folder below the root
     record: bool = False  # whether its results stand on a leaderboard
     rules: Mapping[str, str] = field(default_factory=dict)  # by id; from rules/<name>.yaml
+    leaderboard: Path | None = None  # a file of rows; leaderboards/<name>.yaml
+    policies: Path | None = None  # a folder, a file for each; policies/<name>/
+    spellings: tuple[str, ...] = ()  # other names of it in submission.json
+
+    def submission_folder(self, root: Path, date: str, name: str) -> Path:
+        """Where a submission lies, or is to lie, below the root of the contest's repository."""
+        return root / self.layout.format(track=self.folder or self.name, date=date, name=name)
+
+    def called(self, word: str) -> bool:
+        """Whether a submission that names this track would mean it."""
+        return word in (self.name, *self.spellings)
 
 
 def read_tracks(folder: Path) -> list[Track]:
-    """Every track of a folder of YAML files, named for its file."""
+    """Every track of a folder of YAML files, named for its file.
+
+    `rules`, `leaderboard` and `policies` name what lies in folders of these names beside it.
+    """
     tracks = []
     for path in sorted(folder.glob("*.yaml")):
         document = read_yaml(path)
         data = dict(document.data)
         if isinstance(rules := data.get("rules"), str):
             data["rules"] = read_yaml(folder / "rules" / f"{rules}.yaml").data
+        for key, below in (("leaderboard", "leaderboards/{}.yaml"), ("policies", "policies/{}")):
+            if isinstance(name := data.get(key), str):
+                data[key] = folder / below.format(name)
+                if not data[key].exists():
+                    raise ComposeError(f"there is no {data[key].name} there", document.where(key))
+        data["spellings"] = tuple(data.get("spellings", ()))
         try:
             tracks.append(Track(name=path.stem, **data))
         except TypeError as error:
