@@ -12,12 +12,12 @@ from functools import cached_property
 from pathlib import Path
 
 from pgolf_compose.audit.finding import Place
-from pgolf_compose.audit.json_text import BadJson, Document, read_json
 from pgolf_compose.audit.markdown import Readme, read_markdown
 from pgolf_compose.audit.scripts import Script, Sibling, closure, read_script
 from pgolf_compose.errors import ComposeError
-from pgolf_compose.folders import Folder, read_folder
-from pgolf_compose.logs import Log, find_logs
+from pgolf_compose.folders import Folder, distinct, read_folder
+from pgolf_compose.json_file import JsonFile, read_json
+from pgolf_compose.logs import Log, read_log
 from pgolf_compose.plugins import Library
 from pgolf_compose.tracks import Track
 
@@ -78,31 +78,31 @@ class Audited:
             return error.strerror or str(error)
         return ""
 
-    @cached_property
-    def about(self) -> Document | None:
+    @property
+    def about(self) -> JsonFile | None:
         """submission.json, or None where there is none that can be read."""
-        return self.about_or_error if isinstance(self.about_or_error, Document) else None
+        return self.about_or_error if isinstance(self.about_or_error, JsonFile) else None
 
     @cached_property
-    def about_or_error(self) -> Document | BadJson | None:
+    def about_or_error(self) -> JsonFile | ComposeError | None:
         if ABOUT not in self.files:
             return None
-        if self.files[ABOUT].size > TEXT:
-            return BadJson(f"has {self.files[ABOUT].size:,} bytes; nobody writes so much", 1, 1)
         try:
-            text = self.read(ABOUT).decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = self.read(ABOUT).count(b"\n", 0, error.start) + 1
-            return BadJson("is not UTF-8", line, 1)
-        try:
-            return read_json(text)
-        except BadJson as error:
+            return read_json(self.files[ABOUT].path)
+        except ComposeError as error:
             return error
+
+    def about_at(self, *keys: str) -> Place:
+        """Where submission.json has a key, or the nearest thing around it."""
+        lines = self.about.lines if self.about else {}
+        while keys and ".".join(keys) not in lines:
+            keys = keys[:-1]
+        return Place(ABOUT, lines.get(".".join(keys), 1))
 
     @property
     def values(self) -> dict:
         """What submission.json says; empty where it is no mapping."""
-        value = self.about.value if self.about else None
+        value = self.about.data if self.about else None
         return value if isinstance(value, dict) else {}
 
     @property
@@ -145,13 +145,17 @@ class Audited:
     @cached_property
     def folder(self) -> Folder | None:
         """Json and logs, as `results` reads them; None where they cannot be."""
-        unsafe = any(one.kind in ("link", "special") for one in self.entries.values())
-        if unsafe or (self.about is None and ABOUT in self.entries):
+        # a link may lead anywhere, and reading a folder follows it
+        if self.unsafe or (self.about is None and ABOUT in self.entries):
             return None
         try:
             return read_folder(self.path)
         except ComposeError:
             return None
+
+    @property
+    def unsafe(self) -> bool:
+        return any(one.kind in ("link", "special") for one in self.entries.values())
 
     @cached_property
     def logs(self) -> tuple[Log, ...]:
@@ -159,13 +163,18 @@ class Audited:
             return self.folder.logs
         return tuple(self.each_log())
 
-    def each_log(self) -> Iterator[Log]:
-        from pgolf_compose.logs import read_log
+    @cached_property
+    def runs(self) -> tuple[Log, ...]:
+        """The logs, one of each run where several tell the same."""
+        return tuple(distinct(self.logs))
 
-        for path in find_logs(self.path):
-            if self.name_of(path) in self.files:
+    def each_log(self) -> Iterator[Log]:
+        """Logs by their names alone, where the folder as a whole cannot be read."""
+        for name, entry in sorted(self.files.items()):
+            named = "log" in name.lower() or "train" in name.lower()
+            if name.endswith(".log") or (name.endswith(".txt") and named):
                 try:
-                    yield read_log(path)
+                    yield read_log(entry.path)
                 except ComposeError:
                     continue
 
@@ -250,10 +259,10 @@ def find_track(audited: Audited, library: Library) -> tuple[Track | None, str]:
     """By the folder that it lies in, else by what the json says."""
     above = audited.path.resolve().parent.name
     for one in library.tracks.values():
-        if above in (one.folder, one.name):
+        if above == (one.folder or one.name):
             return one, f"the folder lies in {above}"
     said = audited.values.get("track")
     for one in library.tracks.values():
-        if said and said in (one.folder, one.name):
-            return one, f"{ABOUT}:{audited.about.line('track')} says so"
+        if isinstance(said, str) and (one.called(said) or said == one.folder):
+            return one, f"{audited.about_at('track')} says so"
     return None, ""

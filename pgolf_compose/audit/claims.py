@@ -159,7 +159,7 @@ def in_json(audited: Audited) -> Iterator[Statement]:
     for key in TEXTS:
         text = audited.values.get(key)
         if isinstance(text, str):
-            line = audited.about.line(key)
+            line = audited.about_at(key).line
             for one in re.split(r"(?<=[.;])\s", text[:4000]):
                 yield Statement(one, ABOUT, ((0, line, 0),))
 

@@ -25,7 +25,9 @@ MADE = re.compile(
     r"\.(?:pt|ptz|pth|bin|model|npz|safetensors|ckpt|zst|br|xz)$|[$*{}<>]|^/|^~|^\.\./|\.\.\."
 )
 # a name in backticks that looks like a file of the folder
-NAMED = re.compile(r"^(?:\./)?[\w\-]+(?:/[\w.\-]+)*\.(?:py|log|json|md|txt|yaml|yml|sh|cpp|svg|png)$")
+NAMED = re.compile(
+    r"^(?:\./)?[\w\-]+(?:/[\w.\-]+)*\.(?:py|log|json|md|txt|yaml|yml|sh|cpp|svg|png)$"
+)
 PARENT_SCRIPTS = re.compile(r"^(?:\./)?(?:data/)?(?:cached_challenge_fineweb|download\w*)\.py$")
 
 

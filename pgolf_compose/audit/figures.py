@@ -188,8 +188,11 @@ def kind_of(found: re.Match, before: str, after: str, title: str, around: str) -
         sized = unit in ("bytes", "byte", "B") or (SIZE.search(near) and not unit)
         if sized and not NO_SIZE.search(after[:12]) and not NO_SIZE.search(title):
             return "bytes"
-        if len(whole) == 8 and 14e6 <= value <= 17e6 and "," in found[0] and not NO_SIZE.search(
-            after[:15]
+        if (
+            len(whole) == 8
+            and 14e6 <= value <= 17e6
+            and "," in found[0]
+            and not NO_SIZE.search(after[:15])
         ):
             return "bytes"
     if not decimals and value >= 100 and (unit in ("steps", "step") or STEPS.search(title)):
@@ -217,7 +220,9 @@ def kind_of_score(value, decimals, before, after, title, near, unit) -> str:
         return "megabytes" if unit == "MB" else "mebibytes"
     named = bool(SCORE.search(near)) or bool(SCORE.search(after[:14]))
     lost = bool(LOSS.search(near)) and not named
-    if SPREAD.search(title) or re.search(r"(?:±|\+/-|std|σ|stdev|deviation)\W{0,8}(?:of )?$", before):
+    if SPREAD.search(title) or re.search(
+        r"(?:±|\+/-|std|σ|stdev|deviation)\W{0,8}(?:of )?$", before
+    ):
         return "spread" if value < 0.2 and decimals >= 4 else ""
     if value < 0.5:
         signed = bool(re.search(r"[-+−–]\s?$", before))
@@ -411,7 +416,9 @@ def unknown(audited: Audited, judge: Judge, one: Figure) -> Finding:
     if one.kind in ("bpb", "loss") and not one.certain:
         line = judge.numbers.figures.match(one.value, half(one.decimals))
         if line and one.decimals >= 6:
-            return Finding("note", where, f"{one.text} is no score, but {line.where} has it", "fine")
+            return Finding(
+                "note", where, f"{one.text} is no score, but {line.where} has it", "fine"
+            )
         if line:
             told = f": {line.where} has it, but as no score of the whole validation text"
             return Finding("warning", where, one.text + told, "say what it is, or mend it")

@@ -9,23 +9,35 @@ from pgolf_compose.audit.scripts import WEIGHTS
 
 __all__ = ["check_files", "check_script"]
 
-LEFTOVERS = {"__pycache__", ".DS_Store", ".git", ".ipynb_checkpoints", "wandb", ".venv", "Thumbs.db"}
+LEFTOVERS = {
+    "__pycache__",
+    ".DS_Store",
+    ".git",
+    ".ipynb_checkpoints",
+    "wandb",
+    ".venv",
+    "Thumbs.db",
+}
 LARGE = 1 << 20  # bytes; a pull request is no place for more, but for logs
 
 
 def check_files(audited: Audited) -> Iterator[Outcome]:
-    """README.md, submission.json, a script and a log are there, and nothing that leads elsewhere."""
+    """README.md, submission.json, a script and a log are there, and nothing leads elsewhere."""
     names = audited.files
     readme = next((name for name in names if name.lower() == "readme.md"), "")
     if not readme:
         yield missing(README, "is missing", "write what the submission does and what it scores")
     elif readme != README:
-        yield Finding("warning", Place(readme), "is not spelled README.md", f"rename it to {README}")
+        yield Finding(
+            "warning", Place(readme), "is not spelled README.md", f"rename it to {README}"
+        )
     if ABOUT not in names:
         yield missing(ABOUT, "is missing", "add name, github_id, val_bpb and date as JSON")
     if not audited.entry:
         scripts = [name for name in names if name.endswith(".py")]
-        told = f"several scripts could be: {listed_some(scripts)}" if scripts else "no script is here"
+        told = (
+            f"several scripts could be: {listed_some(scripts)}" if scripts else "no script is here"
+        )
         yield missing(SCRIPT, f"is missing; {told}", f"name the one that is run {SCRIPT}")
     elif audited.entry != SCRIPT:
         what = f"is taken for the script that is run: there is no {SCRIPT}"
@@ -94,7 +106,9 @@ def check_script(audited: Audited) -> Iterator[Outcome]:
     ]
     for name in others:
         what = f"is not reached by {audited.entry}, as far as its text tells; it is not counted"
-        yield Finding("note", Place(name), what, "leave out what nobody runs, or say what it is for")
+        yield Finding(
+            "note", Place(name), what, "leave out what nobody runs, or say what it is for"
+        )
 
 
 def compiles(audited: Audited, name: str) -> Iterator[Outcome]:
@@ -107,9 +121,13 @@ def compiles(audited: Audited, name: str) -> Iterator[Outcome]:
         todo = f"mend it: `python -m py_compile {name}` must pass"
         yield Finding("error", where, told, todo)
     elif script.newer:
-        told = f"{inside}this Python says {script.problem!r}{line}; f-strings of Python 3.12 are why"
+        told = (
+            f"{inside}this Python says {script.problem!r}{line}; f-strings of Python 3.12 are why"
+        )
         yield Finding("note", where, told, "run and check it with Python 3.12 or later")
     if script.tree is not None:
         wrap = f"packed in {', '.join(script.layers)}" if script.packed else "plain"
         lines = script.text.count("\n") + 1
-        yield Passed(f"script: {name} compiles; {wrap}, {script.size:,} bytes, {lines:,} lines of text")
+        yield Passed(
+            f"script: {name} compiles; {wrap}, {script.size:,} bytes, {lines:,} lines of text"
+        )

@@ -67,7 +67,7 @@ class Numbers:
     def derived(self) -> tuple[Known, ...]:
         """Means, spreads and extremes over the logs."""
         groups: dict[tuple[str, str], dict[str, float]] = {}
-        for log in self.audited.logs:
+        for log in self.audited.runs:
             for name, kind, value in summary(log):
                 groups.setdefault((name, kind), {})[str(log.path)] = value
         found = []
@@ -79,7 +79,7 @@ class Numbers:
     def gaps(self) -> tuple[Known, ...]:
         """Differences between two scores of one log, and between two means."""
         found = []
-        for log in self.audited.logs:
+        for log in self.audited.runs:
             mine = [(n, k, v) for n, k, v in summary(log) if k in ("bpb", "loss")]
             found += differences(mine, self.audited.name_of(log.path))
         means = [
@@ -176,6 +176,13 @@ class Numbers:
             yield Known(log.eval_seconds * 1000, name, "ms", "evaluation", seed)
         if log.train_ms and log.steps:
             yield Known(log.train_ms / log.steps, f"{name}, a step", "ms", "a step", seed)
+
+    def own(self, *kinds: str, seed: int | None = None) -> Pool:
+        """As `of`, without what submission.json says."""
+        if seed is not None:
+            return self.of(*kinds, seed=seed)
+        everything = (*self.logged, *self.derived, *self.sizes)
+        return Pool(one for one in everything if one.kind in kinds)
 
     def of(self, *kinds: str, seed: int | None = None) -> Pool:
         """All that a README may say of these kinds; with `seed`, what that seed's logs say."""

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from pgolf_compose.audit.audited import Audited
-from pgolf_compose.audit.finding import Finding, Outcome, Passed, Unchecked
+from pgolf_compose.audit.audited import ABOUT, Audited
+from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked
 from pgolf_compose.logs import Log
 
 __all__ = ["check_runs", "check_times"]
@@ -87,20 +87,15 @@ def seeds(audited: Audited) -> Iterator[Outcome]:
                 told += ", and the same score: it is the same run" if one in same else ""
                 yield Finding("warning", audited.at(one), told, "show one run per seed, or say why")
     folder = audited.folder
-    named = {seed for seed in (folder.seeds if folder else ())}
-    listed = audited.values.get("seeds")
-    named |= {one for one in listed if isinstance(one, int)} if isinstance(listed, list) else set()
+    named = set(folder.named_seeds) if folder else set()
     shown = {seed for seed in by_seed if seed is not None}
     for seed in sorted(named - shown):
-        if len(audited.logs) == 1 and None in by_seed and len(named) == 1:
-            continue
-        line = audited.about.line("seeds") if audited.about else 1
-        if folder and seed in folder.seeds and folder.seeds[seed]:
-            line = min(claim.line for claim in folder.seeds[seed].values())
-        from pgolf_compose.audit.finding import Place
-
+        if None in by_seed and len(named) == 1:
+            continue  # a log that names no seed may be of it
+        told = (claim.line for claim in folder.seeds.get(seed, {}).values())
+        line = min(told, default=audited.about_at("seeds").line)
         what = f"names seed {seed}, of which there is no log"
-        yield Finding("error", Place("submission.json", line), what, "add its log")
+        yield Finding("error", Place(ABOUT, line), what, "add its log")
     if not named - shown and shown:
         told = ", ".join(str(one) for one in sorted(shown))
         yield Passed(f"seeds: {told}, a log each")
@@ -138,6 +133,8 @@ def alike(audited: Audited) -> Iterator[Outcome]:
             if a is not None and b is not None and a != b:
                 differ += 1
                 what = f"another {name} than {audited.name_of(first.path)}: {b} for {a}"
-                yield Finding("warning", audited.at(log), what, "run all seeds on one script and machine")
+                yield Finding(
+                    "warning", audited.at(log), what, "run all seeds on one script and machine"
+                )
     if not differ:
         yield Passed(f"runs: {len(logs)} logs of one script with one set of values")

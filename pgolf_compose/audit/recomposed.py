@@ -1,4 +1,4 @@
-"""Our own folders: recipe.yaml composes to exactly what is shipped, and nothing was changed since."""
+"""Our own folders: recipe.yaml composes to exactly what is shipped, and no file was changed."""
 
 import hashlib
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ def check_hashes(audited: Audited) -> Iterator[Outcome]:
     if not audited.ours:
         return
     hashes = audited.values["built_with"].get("sha256")
-    line = audited.about.line("built_with", "sha256")
+    line = audited.about_at("built_with", "sha256").line
     if not isinstance(hashes, dict):
         told = "built_with has no sha256 of the files"
         yield Finding("error", Place(ABOUT, line), told, "run `pgolf-compose submit` again")
         return
     good = 0
     for name, wanted in hashes.items():
-        line = audited.about.line("built_with", "sha256", name)
+        line = audited.about_at("built_with", "sha256", name).line
         if name == ABOUT:
             continue  # a person fills in names and words
         if name not in audited.files:
@@ -73,11 +73,15 @@ def check_recipe(audited: Audited) -> Iterator[Outcome]:
         return
     if recipe.plugins and not audited.recompose:
         where = ", ".join(dict.fromkeys(str(one.name) for one in recipe.plugins))
-        why = f"its techniques in {where}/ would be imported, which runs them: --recompose allows it"
+        why = (
+            f"its techniques in {where}/ would be imported, which runs them: --recompose allows it"
+        )
         yield Unchecked(f"what {RECIPE} composes to", why)
         return
     if outside := [one for one in parents(recipe) if not beside(audited, one)]:
-        yield Unchecked(f"what {RECIPE} composes to", f"it extends {outside[0]}, out of this folder")
+        yield Unchecked(
+            f"what {RECIPE} composes to", f"it extends {outside[0]}, out of this folder"
+        )
         return
     yield from composed(audited, recipe)
 
@@ -174,5 +178,7 @@ def inner_difference(build: Build, shipped: bytes) -> str:
 
 def first_difference(a: bytes, b: bytes) -> tuple[int, int]:
     """Line and column in `b` of the first byte that is not that of `a`."""
-    at = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    at = next(
+        (n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
+    )
     return b.count(b"\n", 0, at) + 1, at - b.rfind(b"\n", 0, at)

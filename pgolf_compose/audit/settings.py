@@ -12,7 +12,9 @@ from pgolf_compose.audit.words import pattern, phrases
 __all__ = ["check_settings"]
 
 VALUE = r"(\d{1,9}(?:\.\d{1,9})?(?:[eE][-+]?\d{1,2})?)"
-NAMED = re.compile(rf"(?<![\w.])([A-Za-z][A-Za-z0-9_]{{2,50}})[`*]{{0,3}}\s{{0,2}}[=:]\s{{0,2}}[`*]{{0,3}}{VALUE}(?![\w.]*\w)")
+NAMED = re.compile(
+    rf"(?<![\w.])([A-Za-z][A-Za-z0-9_]{{2,50}})[`*]{{0,3}}\s{{0,2}}[=:]\s{{0,2}}[`*]{{0,3}}{VALUE}(?![\w.]*\w)"
+)
 ARROW = re.compile(r"→|->|=>|\bto\b|\bfrom\b|\bvs\b|\bwas\b|\binstead\b|\bdefault\b|/|–")
 
 
@@ -95,7 +97,7 @@ def stated(audited: Audited) -> Iterator[tuple[Place, str, str, bool]]:
     for key in ("name", "technique_summary", "blurb", "architecture"):
         text = audited.values.get(key)
         if isinstance(text, str) and not ARROW.search(text[:1000]):
-            where = Place(ABOUT, audited.about.line(key))
+            where = audited.about_at(key)
             yield from said(where, text[:1000], names)
 
 

@@ -70,7 +70,9 @@ def of_log(audited: Audited, log: Log) -> Iterator[Outcome]:
         yield from code(audited, log)
     sums = (log.bytes_model, log.bytes_code, log.bytes_total)
     if None not in sums and sums[0] + sums[1] != sums[2]:
-        told = f"says model {sums[0]:,} + code {sums[1]:,} = {sums[2]:,}, which is {sums[0]+sums[1]:,}"
+        told = (
+            f"says model {sums[0]:,} + code {sums[1]:,} = {sums[2]:,}, which is {sums[0]+sums[1]:,}"
+        )
         yield Finding("warning", where, told, "say what the total counts")
     model = log.bytes_model
     if model is None and log.bytes_code is not None:
@@ -123,5 +125,3 @@ def code(audited: Audited, log: Log) -> Iterator[Finding]:
     else:
         what = f"{told}: the log is of another script"
         yield Finding("warning", where, what, "ship the script that the log is of, or say why not")
-
-
