@@ -291,11 +291,11 @@ class Judge:
             if one.seed is not None:
                 yield self.seed_sizes(one.seed), value, 1
             else:
-                yield of("bytes"), value, 1
+                yield of("bytes", "room", "varies"), value, 1
                 yield self.numbers.figures, value, 1
         elif one.kind in ("megabytes", "mebibytes"):
             scale = 1e6 if one.kind == "megabytes" else 1 << 20
-            yield of("bytes"), value * scale, scale * 1.0
+            yield of("bytes", "room"), value * scale, scale
             yield self.numbers.figures, value, 1
         elif one.kind == "steps":
             if one.seed is not None:
@@ -306,7 +306,7 @@ class Judge:
                 yield self.constants, value, 1
         else:
             scale = {"ms": 1, "seconds": 1000, "minutes": 60_000}[one.kind]
-            yield of("ms", seed=one.seed), value * scale, scale
+            yield of("ms", "clock", "varies", seed=one.seed), value * scale, scale
             yield self.numbers.figures, value, 1
             yield self.numbers.figures, value * scale, scale
             yield self.constants, value, 1

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 import statistics
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pgolf_compose.audit.audited import Audited
+from pgolf_compose.folders import agreement
 from pgolf_compose.logs import Log
 
 __all__ = ["Known", "Numbers", "Pool", "half"]
@@ -18,7 +20,11 @@ FIGURES = 400_000  # of one log that are kept
 
 @dataclass(frozen=True)
 class Known:
-    """A number and who says so. Kinds: bpb, loss, spread, difference, bytes, steps, ms, any."""
+    """A number and who says so. Kinds: bpb, loss, spread, difference, bytes, steps, ms, any.
+
+    `room` is what bytes leave of the limit, `clock` the time of training at a step, `varies` a
+    spread of what is no score.
+    """
 
     value: float
     where: str
@@ -65,15 +71,28 @@ class Numbers:
 
     @cached_property
     def derived(self) -> tuple[Known, ...]:
-        """Means, spreads and extremes over the logs."""
-        groups: dict[tuple[str, str], dict[str, float]] = {}
-        for log in self.audited.runs:
-            for name, kind, value in summary(log):
-                groups.setdefault((name, kind), {})[str(log.path)] = value
-        found = []
-        for (name, kind), values in groups.items():
-            found += spread(name, kind, list(values.values()))
-        return tuple(found)
+        """Means, spreads and extremes over the runs, and over those of one kind among them."""
+        found: dict[tuple[str, str, float], Known] = {}
+        for logs in self.groups():
+            values: dict[tuple[str, str], list[float]] = {}
+            for log in logs:
+                for name, kind, value in summary(log):
+                    values.setdefault((name, kind), []).append(value)
+            for (name, kind), of in values.items():
+                for one in spread(name, kind, of):
+                    found.setdefault((one.kind, one.name, one.value), one)
+        return tuple(found.values())
+
+    def groups(self) -> Iterator[tuple[Log, ...]]:
+        """All runs; those that the json's score is of; those whose names differ by the seed."""
+        runs = self.audited.runs
+        yield runs
+        if self.audited.folder is not None:
+            yield agreement(self.audited.folder).logs
+        alike: dict[str, list[Log]] = {}
+        for log in runs:
+            alike.setdefault(re.sub(r"\d+", "", log.path.stem, count=1), []).append(log)
+        yield from (tuple(logs) for logs in alike.values() if 1 < len(logs) < len(runs))
 
     @cached_property
     def gaps(self) -> tuple[Known, ...]:
@@ -112,7 +131,7 @@ class Numbers:
             found.append(Known(limit, "the track's limit", "bytes"))
             totals = [one for one in (*self.logged, *self.derived) if one.kind == "bytes"]
             found += [
-                Known(abs(limit - one.value), f"limit less {one.where}", "bytes") for one in totals
+                Known(abs(limit - one.value), f"limit less {one.where}", "room") for one in totals
             ]
             models = [log.bytes_model for log in self.audited.logs if log.bytes_model]
             if self.audited.entry:
@@ -120,7 +139,7 @@ class Numbers:
                 for model in models:
                     found += [
                         Known(model + shipped, "model and script", "bytes"),
-                        Known(abs(limit - model - shipped), "limit less model and script", "bytes"),
+                        Known(abs(limit - model - shipped), "limit less model and script", "room"),
                     ]
         return tuple(found)
 
@@ -162,7 +181,7 @@ class Numbers:
                 if loss is not None:
                     yield Known(loss, where, "loss", "step", seed)
             if point.train_ms is not None:
-                yield Known(point.train_ms, where, "ms", "step", seed)
+                yield Known(point.train_ms, where, "clock", "step", seed)
         for value, kind, what in (
             (log.bytes_model, "bytes", "model"),
             (log.bytes_code, "bytes", "code"),
@@ -239,7 +258,7 @@ def spread(name: str, kind: str, values: list[float]) -> Iterator[Known]:
     told = f"of {name} in {count} logs"
     yield Known(statistics.fmean(values), f"mean {told}", kind, name)
     yield Known(statistics.median(values), f"median {told}", kind, name)
-    deviation = "spread" if kind in ("bpb", "loss") else kind
+    deviation = "spread" if kind in ("bpb", "loss") else "varies"
     yield Known(statistics.stdev(values), f"standard deviation {told}", deviation, name)
     population = statistics.pstdev(values)
     yield Known(population, f"population's standard deviation {told}", deviation, name)
