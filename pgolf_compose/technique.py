@@ -213,7 +213,7 @@ class Technique(Declared):
 
 @dataclass(frozen=True, eq=False)
 class Host(Declared):
-    """A host script: templates in its folder, rendered from `template`.
+    """A host script: templates in its folder, rendered from `template`, whose name it ships under.
 
     `artifact_bytes(shapes, settings)` predicts the compressed model, (least, most) bytes, from
     the parameters' shapes by name and the host's settings by name. It speaks for the host's own

@@ -1,0 +1,554 @@
+"""What logs show of a submission: its figures, each with its line, and which demands are met.
+
+A log that is of another script, recipe or seed is refused: figures would stand beside a file that
+did not give them. So is, where results stand on a leaderboard, a run that is no result: cut off, too
+large, or trained for longer than allowed. Elsewhere such a run may be shown, and the page says so.
+"""
+
+import ast
+import re
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+
+from pgolf_compose.build import Build
+from pgolf_compose.errors import ComposeError, listed, shown
+from pgolf_compose.files import sha256
+from pgolf_compose.legality import noncompliance
+from pgolf_compose.logs import Figure, Log, marked_lines, read_log
+from pgolf_compose.origin import Location
+from pgolf_compose.recipe import written
+from pgolf_compose.report import verdict
+from pgolf_compose.resolve import Assignment
+from pgolf_compose.technique import Value
+
+__all__ = ["Check", "Results", "Run", "checks", "read_runs"]
+
+DUMPED = re.compile(r"\s*([a-z][a-z0-9_]*): ?(\S.*)")  # a line of its own for a value
+PAIR = re.compile(r"(?<![\w/])([a-z][a-z0-9_]*):(\S+)")
+# of a run or a machine: any value of these is the recipe's
+ANY = {"SEED", "RUN_ID", "DATA_DIR", "DATA_PATH", "TOKENIZER_PATH"}
+MOST = 100_000_000  # bytes of a log that GitHub takes
+
+
+@dataclass(frozen=True)
+class Run:
+    """A log under the name it has in the folder. What it does not tell is None."""
+
+    log: Log
+    seed: int
+    sha256: str
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    script: str = ""  # "small" or "readable": which of ours the log holds, or has the size of
+    script_line: int = 0
+    whole: bool = False  # the log holds the script byte for byte
+    values: int = 0  # of the recipe that the log states alike
+
+    @property
+    def path(self) -> Path:
+        return self.log.path
+
+    @property
+    def name(self) -> str:
+        return f"train_seed{self.seed}.log"
+
+    def value(self, name: str) -> Decimal | None:
+        return self.figures[name].value if name in self.figures else None
+
+    def at(self, *names: str) -> str:
+        """`train_seed42.log:118`, where figures stand."""
+        lines = sorted({line for name in names for line in self.lines(name)})
+        return f"{self.name}:{','.join(map(str, lines))}" if lines else self.name
+
+    def lines(self, name: str) -> list[int]:
+        """Where a figure stands; what is a sum has several lines."""
+        found = [self.figures[name].line] if name in self.figures else []
+        if name == "eval_ms" and found:
+            found = [one.line for one in self.log.evaluations if one.seconds is not None]
+        return [line for line in found if line]
+
+    @property
+    def train_seconds(self) -> Decimal | None:
+        ms = self.value("train_ms")
+        return None if ms is None else ms / 1000
+
+    @property
+    def eval_seconds(self) -> Decimal | None:
+        ms = self.value("eval_ms")
+        return None if ms is None else ms / 1000
+
+
+@dataclass(frozen=True)
+class Results:
+    """Runs in the order of their seeds, and the seeds that are still to be run."""
+
+    runs: tuple[Run, ...] = ()
+    pending: tuple[int, ...] = ()
+
+    def values(self, name: str) -> list[Decimal]:
+        found = [run.value(name) for run in self.runs]
+        return [one for one in found if one is not None]
+
+    def mean(self, name: str) -> Decimal | None:
+        """With the decimals that the logs print."""
+        values = self.values(name)
+        if not values or len(values) < len(self.runs):
+            return None
+        return rounded(statistics.mean(values), values)
+
+    def std(self, name: str) -> Decimal | None:
+        """Sample standard deviation, with the decimals that the logs print."""
+        values = self.values(name)
+        if len(values) < 2 or len(values) < len(self.runs):
+            return None
+        return rounded(statistics.stdev(values), values)
+
+    def largest(self, name: str) -> Decimal | None:
+        values = self.values(name)
+        return max(values) if values and len(values) == len(self.runs) else None
+
+    def common(self, values: Sequence[object]) -> object:
+        """What all runs tell alike, or None."""
+        return values[0] if values and values[0] and len(set(map(str, values))) == 1 else None
+
+
+def rounded(value: Decimal, like: Sequence[Decimal]) -> Decimal:
+    places = max(-one.as_tuple().exponent for one in like)
+    return value.quantize(Decimal(1).scaleb(-places))
+
+
+def read_runs(build: Build, paths: Sequence[Path], seeds: Sequence[int]) -> Results:
+    """Logs read and held against the build; `seeds` are those that the recipe names."""
+    runs: dict[int, Run] = {}
+    for path in paths:
+        run = read_run(build, path)
+        if run.seed in runs and runs[run.seed].sha256 != run.sha256:
+            other = shown(runs[run.seed].path)
+            raise ComposeError(
+                f"is a second log of seed {run.seed}, as {other} is; give one of them, and say in "
+                "your part of the README why the other does not count",
+                path,
+            )
+        runs.setdefault(run.seed, run)
+    order = {seed: n for n, seed in enumerate(seeds)}
+    found = sorted(runs.values(), key=lambda run: (order.get(run.seed, len(order)), run.seed))
+    return Results(tuple(found), tuple(seed for seed in seeds if seed not in runs))
+
+
+def read_run(build: Build, path: Path) -> Run:
+    digest = sha256_of(path)
+    log = read_log(path)
+    if log.score is None and not log.points and log.steps is None:
+        raise ComposeError("tells of no training; name the logs of this script's runs", path)
+    if log.seed is None:
+        raise ComposeError(
+            "does not tell its seed; name the file train_seed42.log, for the seed it had", path
+        )
+    check_seed(build, log)
+    scan = Scan(build, log)
+    found = dict(figures(log))
+    if (total := artifact(build, log)) is not None:
+        at = found.get("bytes_total") or found["bytes_model"]
+        found["artifact_bytes"] = Figure(str(total), Decimal(total), at.line)
+    same = len(scan.agreeing)
+    run = Run(log, log.seed, digest, found, *scan.script, whole=scan.whole, values=same)
+    check_values(scan)
+    check_script(build, run, scan)
+    check_result(build, run)
+    return run
+
+
+def sha256_of(path: Path) -> str:
+    try:
+        size = path.stat().st_size
+        if path.is_file() and size > MOST:
+            raise ComposeError(
+                f"has {size:,} bytes, GitHub takes {MOST:,} at most; keep the lines of one "
+                "process, and cut out no other",
+                path,
+            )
+        return sha256(path)
+    except OSError as error:
+        raise ComposeError(f"cannot be read: {error.strerror}", path) from None
+
+
+def check_seed(build: Build, log: Log) -> None:
+    declared = next((o for o in build.composition.assignments if o.attribute == "seed"), None)
+    if declared and not declared.hyperparameter.within(log.seed):
+        raise ComposeError(f"its seed {log.seed} is none that this script takes", log.path)
+
+
+def figures(log: Log) -> Iterator[tuple[str, Figure]]:
+    """By name, the figures of a submission as the log prints them, each with its line.
+
+    Times are in milliseconds, whatever unit the log has; what was added up has the last line.
+    """
+    wanted = {
+        "steps": (log.steps, ("step", "/")),
+        "train_ms": (log.train_ms, ("train_time", "time")),
+        "bytes_model": (log.bytes_model, ("model",)),
+        "bytes_code": (log.bytes_code, ("code", "Code")),
+        "bytes_total": (log.bytes_total, ("otal",)),
+    }
+    lines: dict[str, int] = {}
+    texts: dict[str, str] = {}
+    score = log.score
+    for number, line, is_source in marked_lines(log.path):
+        if is_source:
+            continue
+        for match in re.finditer(r"\d[\d,_]*(?:\.\d+)?", line):
+            text = re.sub("[,_]", "", match[0]).rstrip(".")
+            for name, (value, words) in wanted.items():
+                if value is not None and float(text) == value and any(w in line for w in words):
+                    lines[name] = number
+            if score and number == score.line and float(text) == score.val_loss:
+                texts["val_loss"] = text
+    for name, (value, _) in wanted.items():
+        if value is not None:
+            yield name, Figure(f"{value:.0f}", exact(value), lines.get(name, 0))
+    if score and score.val_bpb is not None:
+        text = score.text or f"{score.val_bpb:.{score.digits}f}"
+        yield "val_bpb", Figure(text, Decimal(text), score.line)
+    if score and score.val_loss is not None:
+        text = texts.get("val_loss", repr(score.val_loss))
+        yield "val_loss", Figure(text, Decimal(text), score.line)
+    if log.eval_seconds is not None:
+        ms = exact(round(1000 * log.eval_seconds, 3))
+        yield "eval_ms", Figure(str(ms), ms, score.line if score else 0)
+
+
+def exact(value: float) -> Decimal:
+    whole = Decimal(repr(value))
+    return whole.to_integral_value() if whole == whole.to_integral_value() else whole
+
+
+class Scan:
+    """A log held against the build: which script it holds, which values it states."""
+
+    def __init__(self, build: Build, log: Log):
+        self.build, self.log = build, log
+        self.names = {one.attribute: one for one in build.composition.assignments}
+        self.open = {
+            name for name, one in self.names.items() if set(one.env.split()) & (build.keep - ANY)
+        }
+        self.agreeing: dict[str, int] = {}
+        self.contrary: dict[str, tuple[int, str]] = {}
+        self.code = 0  # the line that tells the script's size
+        for number, line, is_source in marked_lines(log.path):
+            if not is_source:
+                self.read(number, line)
+
+    def read(self, number: int, line: str) -> None:
+        stated = dict(PAIR.findall(line))
+        stated = {name: text for name, text in stated.items() if name in self.open}
+        if alone := DUMPED.fullmatch(line.rstrip()):
+            stated |= {alone[1]: alone[2]}
+        if re.match(r"code size", line.strip(), re.I):
+            self.code = number
+        for name, text in stated.items():
+            if name in self.names and not set(self.names[name].env.split()) & ANY:
+                if self.agrees(self.names[name], text):
+                    self.agreeing.setdefault(name, number)
+                else:
+                    self.contrary.setdefault(name, (number, text))
+
+    def agrees(self, one: Assignment, text: str) -> bool:
+        if one.hyperparameter.settled or (not one.value and one.attribute in self.derived):
+            return True
+        return alike(one.value, text)
+
+    @cached_property
+    def derived(self) -> set[str]:
+        """Values that the script itself fills in where the recipe leaves them empty."""
+        body = next(
+            (
+                node.body
+                for node in self.build.script.tree.body
+                if isinstance(node, ast.ClassDef) and node.name == "Hyperparameters"
+            ),
+            [],
+        )
+        return {
+            target.id
+            for node in body
+            if isinstance(node, ast.If)
+            for inner in ast.walk(node)
+            if isinstance(inner, ast.Assign)
+            for target in inner.targets
+            if isinstance(target, ast.Name)
+        }
+
+    @cached_property
+    def held(self) -> str:
+        """"small", "readable" or "other": the script that the log begins with; empty if none."""
+        scripts = {"small": self.build.packed, "readable": self.build.readable}
+        most = max(map(len, scripts.values()))
+        with self.log.path.open("rb") as file:
+            start = newlines(file.read(2 * most))
+        for name, script in scripts.items():
+            if start.startswith(newlines(script)):
+                return name
+        return "other" if start.startswith((b"#pgolf-compose\n", b'"""Recipe ')) else ""
+
+    @property
+    def whole(self) -> bool:
+        return self.held in ("small", "readable")
+
+    @cached_property
+    def script(self) -> tuple[str, int]:
+        """Which script of ours the log is of, "other", or nothing where it does not tell."""
+        sizes = {len(self.build.packed): "small", len(self.build.readable): "readable"}
+        if self.held:
+            return self.held, 1
+        if self.log.bytes_code is None:
+            return "", 0
+        return sizes.get(self.log.bytes_code, "other"), self.code
+
+
+def newlines(data: bytes) -> bytes:
+    """As text that was read and written again has them."""
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def alike(value: Value, text: str) -> bool:
+    """Whether a printed value is the recipe's."""
+    text = text.strip().strip("'\"")
+    if isinstance(value, bool):
+        return text.lower() in (("true", "1") if value else ("false", "0"))
+    if isinstance(value, tuple):
+        return [int(one) for one in re.findall(r"-?\d+", text)] == list(value)
+    if isinstance(value, str):
+        return text == value
+    try:
+        printed = float(text)
+    except ValueError:
+        return False
+    # a log may print fewer digits than the recipe has
+    decimals = len(text.partition(".")[2]) if re.fullmatch(r"-?\d+\.\d+", text) else None
+    near = decimals is not None and decimals >= 3 and round(value, decimals) == printed
+    return near or printed == value
+
+
+def check_values(scan: Scan) -> None:
+    for name, (line, text) in scan.contrary.items():
+        value = written(scan.names[name].value)
+        raise ComposeError(
+            f"{name} was {text} in this run, the recipe has {value}: this log is not of this "
+            f"recipe; set it there, or give the log of a run with {value}",
+            Location(scan.log.path, line),
+        )
+
+
+def check_script(build: Build, run: Run, scan: Scan) -> None:
+    name, size = script_name(build), len(build.packed)
+    where = Location(run.path, run.script_line or 1)
+    again = f"run {name} as `submit` writes it, then give that run's log"
+    if run.script == "other" and scan.held:
+        raise ComposeError(
+            f"this log holds another script than {name} as composed now: the recipe or "
+            f"pgolf-compose has changed since; {again}",
+            where,
+        )
+    if run.script == "other":
+        raise ComposeError(
+            f"the script of this run had {run.log.bytes_code:,} bytes, {name} has {size:,}: it is "
+            f"another; {again}",
+            where,
+        )
+    if run.script == "readable" and build.composition.track.record:
+        raise ComposeError(
+            f"this log is of the readable script, not of {name}; {again}, or show it on a track "
+            "without records",
+            where,
+        )
+    code = run.log.bytes_code
+    if code is not None and run.script == "small" and code != size:
+        raise ComposeError(
+            f"this log holds {name}, of {size:,} bytes, and tells of {code:,}: somebody has "
+            "changed it; give it as the run wrote it",
+            Location(run.path, scan.code or 1),
+        )
+
+
+def check_result(build: Build, run: Run) -> None:
+    """On a track of records, a run that is no result is refused."""
+    track = build.composition.track
+    if not track.record:
+        return
+    mend = "leave this log out, or show it on a track without records"
+    if not run.log.complete:
+        reason = run.log.reason or "it does not end with a score"
+        raise ComposeError(f"this run is not complete: {reason}; {mend}", run.path)
+    total = run.value("artifact_bytes")
+    if track.artifact_bytes and total is not None and total > track.artifact_bytes:
+        raise ComposeError(
+            f"the artifact has {total:,} bytes, {track.name} allows {track.artifact_bytes:,}; "
+            f"{mend}",
+            Location(run.path, run.figures["artifact_bytes"].line or 1),
+        )
+    if over_time(build, run):
+        raise ComposeError(
+            f"training took {run.train_seconds:f} s, more than a step over the "
+            f"{track.train_seconds:g} s of {track.name}; {mend}",
+            Location(run.path, run.figures["train_ms"].line or 1),
+        )
+
+
+def over_time(build: Build, run: Run) -> bool:
+    """Whether training ended later than the step in which its time was up."""
+    limit, seconds, steps = build.composition.track.train_seconds, run.train_seconds, run.log.steps
+    if not limit or seconds is None:
+        return False
+    return seconds > Decimal(str(limit)) + (seconds / steps if steps else 0)
+
+
+def artifact(build: Build, log: Log) -> int | None:
+    """Bytes of the script as shipped and of the run's compressed model."""
+    model = log.bytes_model
+    if model is None and log.bytes_total is not None and log.bytes_code is not None:
+        model = log.bytes_total - log.bytes_code
+    return None if model is None else model + len(build.packed)
+
+
+def script_name(build: Build) -> str:
+    """What the track's host ships its script as."""
+    return Path(build.composition.host.template).name
+
+
+# -- the checklist --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Check:
+    """A demand, whether it is met (None: not checked), and what shows it."""
+
+    demand: str
+    met: bool | None = None
+    evidence: str = ""
+
+    def __str__(self) -> str:
+        box = "x" if self.met else " "
+        told = self.evidence if self.met else "not checked"
+        if self.met is False:
+            told = f"**not met**: {self.evidence}"
+        elif self.met is None and self.evidence:
+            told = f"not checked; {self.evidence}"
+        return f"- [{box}] {self.demand}: {told}"
+
+
+def checks(build: Build, results: Results) -> list[Check]:
+    """What the track wants, as far as logs show it. Nothing is ticked that none shows."""
+    track, runs = build.composition.track, results.runs
+    name = script_name(build)
+    found = [seeds(build, results), of_script(build, results), of_recipe(results)]
+    if track.train_seconds:
+        demand = f"trained within {track.train_seconds:g} s"
+        found.append(within(demand, runs, "train_ms", track.train_seconds))
+    if track.eval_seconds:
+        demand = f"evaluated within {track.eval_seconds:g} s"
+        found.append(within(demand, runs, "eval_ms", track.eval_seconds))
+    if track.artifact_bytes:
+        found.append(sizes(build, runs))
+    if track.hardware:
+        found.append(hardware(build, runs))
+    broken = noncompliance(build.composition)
+    told = broken or verdict(build.composition)
+    return [
+        *found,
+        Check(f"`recipe.yaml` composes to `{name}`", None, "`pgolf-compose audit .` tells"),
+        Check("no rule of the track is broken", False if broken else None, told),
+    ]
+
+
+def seeds(build: Build, results: Results) -> Check:
+    count, runs = build.composition.track.seeds, results.runs
+    demand = f"{count} seed{'s' * (count > 1)}, each with its log, run to its end"
+    if not runs:
+        return Check(demand)
+    told = [
+        f"{run.name}:{run.log.score.line if run.log.score else 1} {run.log.metric}"
+        if run.log.complete
+        else f"{run.name} {run.log.reason or 'is not complete'}"
+        for run in runs
+    ]
+    told += [f"no log of seed {seed}" for seed in results.pending]
+    complete = all(run.log.complete for run in runs) and not results.pending
+    met = complete and len(runs) >= count
+    return Check(demand, met, "; ".join(told))
+
+
+def of_script(build: Build, results: Results) -> Check:
+    name = script_name(build)
+    demand = f"every log is of `{name}` as it lies here"
+    if not results.runs:
+        return Check(demand)
+    told, met = [], True
+    for run in results.runs:
+        if run.script == "small" and run.whole:
+            told.append(f"{run.name}:1 begins with it, byte for byte")
+        elif run.script == "small":
+            told.append(f"{run.at('bytes_code')} tells of its {len(build.packed)} bytes")
+        elif run.script == "readable":
+            told.append(f"{run.name}:{run.script_line} is of the readable twin")
+            met = False
+        else:
+            told.append(f"{run.name} tells nothing of its script")
+            met = None if met else met
+    return Check(demand, met, "; ".join(told))
+
+
+def of_recipe(results: Results) -> Check:
+    demand = "values in the logs are those of `recipe.yaml`"
+    runs = results.runs
+    if not runs or not all(run.values or run.whole for run in runs):
+        return Check(demand)
+    told = [f"{run.name} states {run.values} of them, all alike" for run in runs]
+    return Check(demand, True, "; ".join(told))
+
+
+def within(demand: str, runs: Sequence[Run], name: str, limit: float) -> Check:
+    if not runs or any(run.value(name) is None for run in runs):
+        return Check(demand)
+    told = [f"{run.at(name)} {seconds(run.value(name))} s" for run in runs]
+    met = all(run.value(name) <= Decimal(str(1000 * limit)) for run in runs)
+    return Check(demand, met, "; ".join(told))
+
+
+def seconds(ms: Decimal) -> str:
+    return f"{ms / 1000:f}"
+
+
+def sizes(build: Build, runs: Sequence[Run]) -> Check:
+    limit = build.composition.track.artifact_bytes
+    demand = f"script and compressed model within {limit:,} bytes"
+    totals = [run.value("artifact_bytes") for run in runs]
+    if not runs or None in totals:
+        return Check(demand)
+    told = [f"{run.at('artifact_bytes')} {run.value('artifact_bytes'):,}" for run in runs]
+    return Check(demand, max(totals) <= limit, "; ".join(told))
+
+
+def hardware(build: Build, runs: Sequence[Run]) -> Check:
+    track = build.composition.track
+    demand = f"run on {track.hardware}"
+    told = [
+        f"{run.name} tells of {run.log.world_size} process{'es' * (run.log.world_size > 1)}"
+        for run in runs
+        if run.log.world_size is not None
+    ]
+    wrong = any(run.log.world_size not in (None, track.processes) for run in runs)
+    told += sorted({f"{run.name} names {run.log.hardware}" for run in runs if run.log.hardware})
+    return Check(demand, False if wrong else None, "; ".join(told))
+
+
+def untold(results: Results, seeds: Sequence[int]) -> list[str]:
+    """What a reader should know of the runs and no demand asks for."""
+    found = []
+    if seeds and (more := [run.seed for run in results.runs if run.seed not in seeds]):
+        found.append(f"not among the seeds of the recipe: {listed(map(str, more))}")
+    for run in results.runs:
+        found += [f"{run.name}: {note}" for note in run.log.notes]
+    return found
