@@ -1,6 +1,5 @@
 """submission.json: the community's keys, our schema of them, and what a person added to one."""
 
-import functools
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,9 +10,20 @@ from typing import Any
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
-from pgolf_compose.errors import ComposeError, listed
+from pgolf_compose.errors import ComposeError, listed, shown
+from pgolf_compose.files import read_text
 
-__all__ = ["About", "about_schema", "as_json", "digest", "leaves", "merged", "read_about"]
+__all__ = [
+    "About",
+    "about_schema",
+    "as_json",
+    "checked",
+    "digest",
+    "mapping",
+    "merged",
+    "read_about",
+    "told",
+]
 
 Digest = Field(pattern="^[0-9a-f]{64}$")
 BUILT_WITH = "built_with"
@@ -61,7 +71,9 @@ class About(Open):
     date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
     pr: NonNegativeInt | None = Field(None, description="number of the pull request")
     track: str
-    status: str | None = Field(None, description="pending, while seeds have no log")
+    status: str | None = Field(
+        None, description="pending, while seeds have no log; incomplete, where a run did not end"
+    )
     val_loss: float | None = Field(None, description="nats per token, mean over `seeds`")
     val_loss_std: float | None = Field(None, description="sample standard deviation")
     val_bpb: float | None = Field(None, description="bits per byte, mean over `seeds`")
@@ -88,7 +100,7 @@ def as_json(data: object, indent: int = 0) -> str:
     """JSON text, in which a Decimal has the digits it was read with; short lists on one line."""
     inner = " " * (indent + 2)
     if isinstance(data, Decimal):
-        return format(data, "f")
+        return format(data, "f") if abs(data.adjusted()) < 50 else str(data)
     if isinstance(data, Mapping) and data:
         rows = (f"{inner}{json.dumps(key)}: {as_json(data[key], indent + 2)}" for key in data)
         return "{\n" + ",\n".join(rows) + f"\n{' ' * indent}}}"
@@ -125,7 +137,7 @@ def read_about(path: Path) -> dict:
         raise ValueError(f"{word} is no number of JSON")
 
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_text(path).removeprefix("\ufeff")
         data = json.loads(
             text, parse_float=Decimal, object_pairs_hook=once, parse_constant=no_number
         )
@@ -133,8 +145,6 @@ def read_about(path: Path) -> dict:
             raise RecursionError
     except json.JSONDecodeError as error:
         reason, line = error.msg.lower(), f":{error.lineno}"
-    except UnicodeDecodeError:
-        reason, line = "it is not UTF-8", ""
     except ValueError as error:
         reason, line = str(error), ""
     except RecursionError:
@@ -144,7 +154,8 @@ def read_about(path: Path) -> dict:
             return data
         reason, line = "it holds no keys", ""
     raise ComposeError(
-        f"is no JSON to keep keys of: {reason}; mend it, or move it away", f"{path}{line}"
+        f"is no JSON to keep keys of: {reason}; mend it, or move it away",
+        f"{shown(path)}{line}",
     )
 
 
@@ -157,6 +168,12 @@ def depth(data: object) -> int:
         level = [one for one in level if isinstance(one, dict | list)]
         found += 1
     return found
+
+
+def mapping(data: dict, key: str) -> dict:
+    """What stands under a key, if it is a mapping; else an empty one."""
+    found = data.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def leaves(data: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -189,10 +206,11 @@ def merged(ours: dict, old: dict, path: Path, force: bool = False) -> dict:
 
     A value of ours that somebody has changed since is refused unless `force`.
     """
-    built = old.pop(BUILT_WITH, None)
-    built = built if isinstance(built, dict) else {}
-    keys = [one for one in built.get("keys") or () if isinstance(one, str)]
-    recorded = (built.get("sha256") or {}).get(path.name)
+    built = mapping(old, BUILT_WITH)
+    old = {key: value for key, value in old.items() if key != BUILT_WITH}
+    keys = built.get("keys")
+    keys = [one for one in keys if isinstance(one, str)] if isinstance(keys, list) else []
+    recorded = mapping(built, "sha256").get(path.name)
     before, now = told(old), told(ours)
     changed = [key for key in keys if before.get(key) != now.get(key)]
     if not force and not keys:
@@ -227,8 +245,3 @@ def joined(ours: dict, old: dict, stays: set[str], path: tuple[str, ...] = ()) -
         elif name in stays or empty(theirs):
             result[key] = theirs
     return result
-
-
-@functools.cache
-def schema_text() -> str:
-    return json.dumps(about_schema(), indent=2) + "\n"

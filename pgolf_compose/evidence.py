@@ -1,8 +1,9 @@
 """What logs show of a submission: its figures, each with its line, and which demands are met.
 
 A log that is of another script, recipe or seed is refused: figures would stand beside a file that
-did not give them. So is, where results stand on a leaderboard, a run that is no result: cut off, too
-large, or trained for longer than allowed. Elsewhere such a run may be shown, and the page says so.
+did not give them. So is, where results stand on a leaderboard, a run that is no result: cut off,
+too large, or trained for longer than allowed. Elsewhere such a run may be shown, and the page says
+so.
 """
 
 import ast
@@ -18,6 +19,7 @@ from pgolf_compose.build import Build
 from pgolf_compose.errors import ComposeError, listed, shown
 from pgolf_compose.files import sha256
 from pgolf_compose.legality import noncompliance
+from pgolf_compose.log_source import Source
 from pgolf_compose.logs import Figure, Log, marked_lines, read_log
 from pgolf_compose.origin import Location
 from pgolf_compose.recipe import written
@@ -67,7 +69,8 @@ class Run:
         """Where a figure stands; what is a sum has several lines."""
         found = [self.figures[name].line] if name in self.figures else []
         if name == "eval_ms" and found:
-            found = [one.line for one in self.log.evaluations if one.seconds is not None]
+            timed = (one for one in self.log.scores if one.seconds is not None and one.final)
+            found = [one.line for one in timed]
         return [line for line in found if line]
 
     @property
@@ -87,6 +90,13 @@ class Results:
 
     runs: tuple[Run, ...] = ()
     pending: tuple[int, ...] = ()
+
+    @property
+    def status(self) -> str:
+        """Empty where every seed has a run that went to its end."""
+        if self.pending or not self.runs:
+            return "pending"
+        return "" if all(run.log.complete for run in self.runs) else "incomplete"
 
     def values(self, name: str) -> list[Decimal]:
         found = [run.value(name) for run in self.runs]
@@ -128,8 +138,8 @@ def read_runs(build: Build, paths: Sequence[Path], seeds: Sequence[int]) -> Resu
         if run.seed in runs and runs[run.seed].sha256 != run.sha256:
             other = shown(runs[run.seed].path)
             raise ComposeError(
-                f"is a second log of seed {run.seed}, as {other} is; give one of them, and say in "
-                "your part of the README why the other does not count",
+                f"is a log of seed {run.seed}, and {other} is another; keep one of them, and say "
+                "in your part of the README why the other does not count",
                 path,
             )
         runs.setdefault(run.seed, run)
@@ -164,15 +174,17 @@ def read_run(build: Build, path: Path) -> Run:
 def sha256_of(path: Path) -> str:
     try:
         size = path.stat().st_size
-        if path.is_file() and size > MOST:
+        if not path.is_file():
+            raise ComposeError("is no file; name logs, or folders of them", path)
+        if size > MOST:
             raise ComposeError(
-                f"has {size:,} bytes, GitHub takes {MOST:,} at most; keep the lines of one "
-                "process, and cut out no other",
+                f"has {size:,} bytes, GitHub takes {MOST:,} at most; cut out what other processes "
+                "repeat, and nothing else",
                 path,
             )
         return sha256(path)
-    except OSError as error:
-        raise ComposeError(f"cannot be read: {error.strerror}", path) from None
+    except (OSError, ValueError) as error:  # a NUL in the path is a ValueError
+        raise ComposeError(f"cannot be read: {getattr(error, 'strerror', error)}", path) from None
 
 
 def check_seed(build: Build, log: Log) -> None:
@@ -196,9 +208,7 @@ def figures(log: Log) -> Iterator[tuple[str, Figure]]:
     lines: dict[str, int] = {}
     texts: dict[str, str] = {}
     score = log.score
-    for number, line, is_source in marked_lines(log.path):
-        if is_source:
-            continue
+    for number, line in printed(log):
         for match in re.finditer(r"\d[\d,_]*(?:\.\d+)?", line):
             text = re.sub("[,_]", "", match[0]).rstrip(".")
             for name, (value, words) in wanted.items():
@@ -220,6 +230,13 @@ def figures(log: Log) -> Iterator[tuple[str, Figure]]:
         yield "eval_ms", Figure(str(ms), ms, score.line if score else 0)
 
 
+def printed(log: Log) -> Iterator[tuple[int, str]]:
+    """Lines of a log but those of the script in it."""
+    for number, line, is_source in marked_lines(log.path, Source(log.source_ends)):
+        if not is_source:
+            yield number, line
+
+
 def exact(value: float) -> Decimal:
     whole = Decimal(repr(value))
     return whole.to_integral_value() if whole == whole.to_integral_value() else whole
@@ -237,14 +254,14 @@ class Scan:
         self.agreeing: dict[str, int] = {}
         self.contrary: dict[str, tuple[int, str]] = {}
         self.code = 0  # the line that tells the script's size
-        for number, line, is_source in marked_lines(log.path):
-            if not is_source:
-                self.read(number, line)
+        for number, line in printed(log):
+            self.read(number, line)
 
     def read(self, number: int, line: str) -> None:
-        stated = dict(PAIR.findall(line))
-        stated = {name: text for name, text in stated.items() if name in self.open}
-        if alone := DUMPED.fullmatch(line.rstrip()):
+        pairs = dict(PAIR.findall(line))
+        # lines of several tell what a run came to: only what the environment sets is a setting
+        stated = {name: text for name, text in pairs.items() if name in self.open}
+        if len(pairs) < 2 and (alone := DUMPED.fullmatch(line.rstrip())):
             stated |= {alone[1]: alone[2]}
         if re.match(r"code size", line.strip(), re.I):
             self.code = number
@@ -283,7 +300,7 @@ class Scan:
 
     @cached_property
     def held(self) -> str:
-        """"small", "readable" or "other": the script that the log begins with; empty if none."""
+        """ "small", "readable" or "other": the script that the log begins with; empty if none."""
         scripts = {"small": self.build.packed, "readable": self.build.readable}
         most = max(map(len, scripts.values()))
         with self.log.path.open("rb") as file:
@@ -465,13 +482,15 @@ def checks(build: Build, results: Results) -> list[Check]:
 
 def seeds(build: Build, results: Results) -> Check:
     count, runs = build.composition.track.seeds, results.runs
-    demand = f"{count} seed{'s' * (count > 1)}, each with its log, run to its end"
+    demand = f"logs of at least {count} seed{'s' * (count > 1)}, each run to its end"
     if not runs:
         return Check(demand)
     told = [
-        f"{run.name}:{run.log.score.line if run.log.score else 1} {run.log.metric}"
-        if run.log.complete
-        else f"{run.name} {run.log.reason or 'is not complete'}"
+        (
+            f"{run.name}:{run.log.score.line if run.log.score else 1} {run.log.metric}"
+            if run.log.complete
+            else f"{run.name} {run.log.reason or 'is not complete'}"
+        )
         for run in runs
     ]
     told += [f"no log of seed {seed}" for seed in results.pending]

@@ -12,8 +12,9 @@ from pathlib import Path
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.pack import is_ours
 
-__all__ = ["Copy", "sha256", "write_files"]
+__all__ = ["Copy", "read_text", "sha256", "write_files"]
 
+LARGEST = 4_000_000  # bytes of a text that a person writes
 FOREIGN = (
     "was not written by pgolf-compose and stays as it is; "
     "name another output with -o, or replace it with --force"
@@ -34,6 +35,18 @@ def sha256(data: bytes | Path) -> str:
         return hashlib.sha256(data).hexdigest()
     with data.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_text(path: Path) -> str:
+    """A text of a person's that is to be kept, its line ends as they are."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ComposeError(f"is no text: it has more than {LARGEST:,} bytes", path)
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        raise ComposeError("is not UTF-8; save it so, or move it away", path) from None
+    except OSError as error:
+        raise ComposeError(f"cannot be read: {error.strerror}", path) from None
 
 
 def write_files(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pgolf_compose.errors import ComposeError
+from pgolf_compose.pack import MARK
 
 __all__ = ["LONGEST", "lines_of"]
 
@@ -74,6 +75,8 @@ def encoding_of(first: bytes, path: Path) -> str:
             return "utf-16-be"
     control = len(sample) - len(sample.translate(None, bytes([*range(7), *range(14, 27), 127])))
     broken = sample.decode("utf-8", "replace").count("\ufffd")
+    # what is packed here is text of all characters, and a log begins with its script
+    control *= not sample.startswith(MARK.encode())
     if control + broken > len(sample) // 10:
         raise ComposeError("is binary, not a log", path)
     return "utf-8"

@@ -85,8 +85,8 @@ def builds_on(composition: Composition) -> list[str]:
     return found
 
 
-def number(value: Decimal | None, text: str = "") -> str:
-    return "" if value is None else text or format(value, "f")
+def number(value: Decimal | None) -> str:
+    return "not told" if value is None else format(value, "f")
 
 
 def figures(results: Results) -> str:
@@ -146,7 +146,7 @@ def changed(build: Build) -> dict:
     head = ["of the script's bytes", "before", "here", "difference"]
     return {
         "techniques": [code(one) for one in chosen],
-        "values": [code(one) for one in values],
+        "settings": [code(one) for one in values],
         "bytes": table(head, rows, (1, 2, 3)),
         "method": METHOD,
     }
@@ -214,7 +214,9 @@ def run_commands(build: Build, results: Results, folder: Path) -> dict:
     trains = []
     for seed in seeds:
         values = {"seed": seed, "run_id": f"train_seed{seed}"}
-        given = [f"{environment[key]}={value}" for key, value in values.items() if key in environment]
+        given = [
+            f"{environment[key]}={value}" for key, value in values.items() if key in environment
+        ]
         trains.append(" ".join([*given, start, script_name(build)]))
     below = Path(*folder.parts[-3:])
     return {

@@ -4,22 +4,29 @@ import ast
 import ctypes
 import functools
 import importlib.metadata
-import json
-import lzma
+import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
 from pgolf_compose import __version__
-from pgolf_compose.about import BUILT_WITH, checked, digest, merged, read_about, told
+from pgolf_compose.about import (
+    BUILT_WITH,
+    checked,
+    digest,
+    mapping,
+    merged,
+    read_about,
+    told,
+)
 from pgolf_compose.build import Build
 from pgolf_compose.curves import svg
-from pgolf_compose.errors import ComposeError, listed
+from pgolf_compose.errors import ComposeError
 from pgolf_compose.evidence import Check, Results, checks, read_runs, script_name, untold
-from pgolf_compose.files import Copy, sha256
+from pgolf_compose.files import Copy, read_text, sha256
 from pgolf_compose.flatten import flattened
 from pgolf_compose.logs import find_logs
 from pgolf_compose.passes.freeze import KEPT
@@ -56,13 +63,11 @@ def submission_folder(build: Build, root: Path, date: str) -> Path:
     below = track.folder or track.name
     if not PLAIN.fullmatch(below):
         raise ComposeError(f"track {track.name} wants the folder {below!r}; it is no plain name")
-    if len(name.encode()) > LONGEST or name.endswith("."):
-        wrong = "ends in a dot" if name.endswith(".") else f"has {len(name)} characters"
+    wrong = f"has {len(name)} characters" if len(name.encode()) > LONGEST else ""
+    if wrong or name.endswith("."):
         raise ComposeError(
-            f"the folder would be called {name[:40]}... which {wrong}; give the recipe another "
-            "`name`"
-            if len(name) > 40
-            else f"the folder would be called {name}, which {wrong}; give the recipe another `name`",
+            f"its folder's name, {name[:40]}{'...' * (len(name) > 40)}, "
+            f"{wrong or 'ends in a dot'}; give the recipe another `name`",
             build.composition.recipe.path,
         )
     folder = root / "records" / below / name
@@ -87,7 +92,6 @@ def submission(
     log that is not of this build and for what somebody has changed since it was written here.
     """
     refuse_measuring(build)
-    check_links(folder)
     about = build.composition.recipe.submission
     named = tuple(dict.fromkeys(about.get("seeds") or ()))
     results = read_runs(build, every_log(folder, logs), named)
@@ -113,23 +117,27 @@ def submission(
         title = str(about.get("name") or build.name)
         files[CURVES] = svg([run.log for run in results.runs], title).encode("utf-8")
     old = old_about(folder / ABOUT)
-    built = old.get(BUILT_WITH) if isinstance(old.get(BUILT_WITH), dict) else {}
+    built = mapping(old, BUILT_WITH)
     page = readme(build, results, found, remarks, folder, command(build), CURVES in files)
     page, taken_out = kept_page(folder / README, page, built, force)
     sections = digests(page) | {one: built["readme"][one] for one in taken_out}
-    described = description(build, date, results, page, files, sections)
+    described = description(build, date, results, files, sections)
     if old:
         built = described.pop(BUILT_WITH)
         described = {**merged(described, old, folder / ABOUT, force), BUILT_WITH: built}
     files[README] = page.encode("utf-8")
     files[ABOUT] = checked(described, folder / ABOUT)
+    check_links(folder, files)
     return Submission(
         folder,
         {folder / name: data for name, data in files.items()},
-        frozenset({folder / README, folder / ABOUT, *unchanged(folder, old)}),
+        frozenset({folder / README, folder / ABOUT, *unchanged(folder, files, built)}),
         results,
         found,
-        (*remarks, *(f"README.md has no section {one} any more, and gets none" for one in taken_out)),
+        (
+            *remarks,
+            *(f"README.md has no section {one} any more, and gets none" for one in taken_out),
+        ),
     )
 
 
@@ -143,13 +151,14 @@ def refuse_measuring(build: Build) -> None:
         )
 
 
-def check_links(folder: Path) -> None:
+def check_links(folder: Path, names: Iterable[str]) -> None:
     """Links in the folder may lead anywhere: nothing is written through them."""
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        if path.is_symlink():
-            raise ComposeError(
-                "is a link; a submission holds files: put a copy there, or take it away", path
-            )
+    for path in (folder / name for name in names):
+        for one in (path, *path.parents[: len(path.parts) - len(folder.parts) - 1]):
+            if one.is_symlink():
+                raise ComposeError(
+                    "is a link; a submission holds files: put a copy there, or take it away", one
+                )
 
 
 def every_log(folder: Path, given: Sequence[Path]) -> list[Path]:
@@ -161,7 +170,7 @@ def every_log(folder: Path, given: Sequence[Path]) -> list[Path]:
             raise ComposeError("holds no training log", path)
         found += logs
     there = sorted(folder.glob("train_seed*.log")) if folder.is_dir() else []
-    return list({path.resolve(): path for path in [*there, *found]}.values())
+    return list({os.path.realpath(path): path for path in [*there, *found]}.values())
 
 
 def old_about(path: Path) -> dict:
@@ -172,28 +181,14 @@ def kept_page(path: Path, new: str, built: dict, force: bool) -> tuple[str, list
     """The page with all that its author wrote, and the names of sections that were taken out."""
     if not path.is_file():
         return new, []
-    try:
-        old = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError:
-        raise ComposeError("is not UTF-8; save it so, or move it away", path) from None
-    except OSError as error:
-        raise ComposeError(f"cannot be read: {error.strerror}", path) from None
-    known = built.get("readme")
-    known = known if isinstance(known, dict) else {}
-    return updated(old, new, known, path, force)
+    return updated(read_text(path), new, mapping(built, "readme"), path, force)
 
 
-def unchanged(folder: Path, about: dict) -> set[Path]:
+def unchanged(folder: Path, names: Iterable[str], built: dict) -> set[Path]:
     """Files of the folder that are as they were written here: nobody has edited them since."""
-    built = about.get(BUILT_WITH)
-    hashes = built.get("sha256") if isinstance(built, dict) else {}
-    found = set()
-    for name, known in (hashes if isinstance(hashes, dict) else {}).items():
-        path = folder / name
-        # another log of a seed does not take the place of the one that is there
-        if not name.endswith(".log") and path.is_file() and sha256(path) == known:
-            found.add(path)
-    return found
+    known = mapping(built, "sha256")
+    there = ((name, folder / name) for name in names if name in known)
+    return {path for name, path in there if path.is_file() and sha256(path) == known[name]}
 
 
 def technique_files(build: Build) -> dict[str, bytes]:
@@ -212,7 +207,6 @@ def description(
     build: Build,
     date: str,
     results: Results,
-    page: str,
     files: Mapping[str, bytes | Copy],
     sections: Mapping[str, str],
 ) -> dict:
@@ -234,7 +228,7 @@ def description(
         "date": date,
         **({"pr": about["pr"]} if about.get("pr") else {}),
         "track": track.name,
-        **({"status": "pending"} if results.pending or not runs else {}),
+        **({"status": status} if (status := results.status) else {}),
         "val_loss": results.mean("val_loss"),
         "val_bpb": results.mean("val_bpb"),
         "bytes_total": whole(results.largest("artifact_bytes")),
@@ -246,7 +240,10 @@ def description(
         result["seed_results"] = {str(run.seed): seed_result(run) for run in runs}
     if sources := {one.name: one.source for one in build.composition.techniques if one.source}:
         result["attribution"] = sources
-    hashes = {name: data.sha256 if isinstance(data, Copy) else sha256(data) for name, data in files.items()}
+    hashes = {
+        name: data.sha256 if isinstance(data, Copy) else sha256(data)
+        for name, data in files.items()
+    }
     packages = {build.library.provider(one) for one in build.composition.techniques}
     keys = sorted(told(result))
     result[BUILT_WITH] = {
@@ -295,10 +292,10 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     try:
-        library = ctypes.CDLL(sys.modules["_lzma"].__file__)
+        library = ctypes.CDLL(importlib.import_module("_lzma").__file__)
         library.lzma_version_string.restype = ctypes.c_char_p
         found["liblzma"] = library.lzma_version_string().decode()
-    except (AttributeError, KeyError, OSError, TypeError):
+    except (AttributeError, ImportError, OSError, TypeError):
         pass  # built into this Python, which does not tell
     return found
 

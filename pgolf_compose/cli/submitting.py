@@ -79,5 +79,7 @@ def told(results) -> str:
 
 def problems(made) -> list[tuple[str, str]]:
     """What the page says is not met, and what else to know."""
-    found = [("not met", f"{one.demand}: {one.evidence}") for one in made.checks if one.met is False]
+    found = [
+        ("not met", f"{one.demand}: {one.evidence}") for one in made.checks if one.met is False
+    ]
     return [*found, *(("note", one) for one in made.remarks)]
