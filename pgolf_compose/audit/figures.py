@@ -56,9 +56,12 @@ SETTING = re.compile(
 SIZE = re.compile(r"bytes?|artifact|\bsize|\bcode\b|\btotal\b|compressed|submission", re.I)
 NO_SIZE = re.compile(r"token|param|vocab|bucket|doc|shard|step|window|batch|hash|seq|row", re.I)
 STEPS = re.compile(r"\bsteps?\b", re.I)
-TIME = re.compile(r"\btime\b|\bms\b|\bseconds?\b|\(s\)|\bsec\b|\beval s\b|\btrain s\b", re.I)
+TIME = re.compile(r"\btime\b|\bms\b|\bseconds?\b|\(s\)|\bsec\b|\w s\b", re.I)
 MEAN = re.compile(r"\bmean\b|\baverage\b|\bavg\b|\bstd\b|σ|\bstdev\b", re.I)
 HEADLINE = re.compile(r"val[_ ]bpb|\bmean\b|\bfinal\b|\bscore\b|submission|\bseed", re.I)
+
+# sections of ours whose numbers come from composing and from the leaderboard; hashes hold them
+COMPUTED = ("changes", "comparison")
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,10 @@ class Figure:
 
 
 def figures_in(lines: tuple[Line, ...], seeds: frozenset[int] = frozenset()) -> Iterator[Figure]:
+    """What counts as a result in a README. `seeds` are those that have logs."""
     for line in lines:
+        if line.mark in COMPUTED:
+            continue
         if line.kind in ("text", "heading"):
             for found in NUMBER.finditer(line.text):
                 yield from in_prose(line, found)
@@ -107,7 +113,7 @@ def in_prose(line: Line, found: re.Match) -> Iterator[Figure]:
         kind = ""
     if kind:
         elsewhere = bool(pattern("elsewhere").search(text))
-        certain = not elsewhere and bool(HEADLINE.search(before))
+        certain = bool(line.mark) or (not elsewhere and bool(HEADLINE.search(before)))
         yield figure(line, found, kind, text, before, certain=certain, elsewhere=elsewhere)
 
 
@@ -138,7 +144,7 @@ def in_row(line: Line, seeds: frozenset[int]) -> Iterator[Figure]:
                 before,
                 at,
                 seed=own,
-                certain=own is not None or (means and not elsewhere),
+                certain=bool(line.mark) or own is not None or (means and not elsewhere),
                 elsewhere=elsewhere,
             )
         at += len(cell)
@@ -151,7 +157,7 @@ def row_seed(cells: tuple, header: tuple, seeds: frozenset[int]) -> int | None:
             found = re.fullmatch(r"\W*(?:seed\W*)?(\d{1,10})\b.{0,40}", cells[number], re.I)
             if found and int(found[1]) in seeds:
                 return int(found[1])
-    found = re.match(r"\W*seed\W{0,3}(\d{1,10})\b", cells[0], re.I) if cells else None
+    found = re.search(r"\bseed\W{0,3}(\d{1,10})\b", cells[0], re.I) if cells else None
     return int(found[1]) if found and int(found[1]) in seeds else None
 
 
@@ -180,6 +186,8 @@ def kind_of(found: re.Match, before: str, after: str, title: str, around: str) -
     if unit in ("%",):
         return ""
     near = f"{title} {before[-40:]} {unit}"
+    if title and not unit and decimals and TIME.search(title):
+        return kind_of_time(value, decimals, unit, title)
     if decimals >= 3:
         return kind_of_score(value, decimals, before, after, title, near, unit)
     if unit in ("MB", "MiB", "KB", "KiB", "kB"):
@@ -208,7 +216,7 @@ def kind_of_time(value: float, decimals: int, unit: str, title: str) -> str:
         return "" if round_one else "seconds"
     if unit in ("min", "mins", "minutes"):
         return "minutes" if decimals else ""
-    if not unit and TIME.search(title) and value >= 10:
+    if not unit and TIME.search(title):
         return "" if round_one else "seconds"
     return ""
 
@@ -218,6 +226,10 @@ def kind_of_score(value, decimals, before, after, title, near, unit) -> str:
         return kind_of_time(value, decimals, unit, title)
     if unit in ("MB", "MiB"):
         return "megabytes" if unit == "MB" else "mebibytes"
+    if title and decimals >= 4 and SPREAD.search(title):
+        return "spread"
+    if title and decimals >= 5 and value >= 0.5 and re.search(r"val[_ ](?:bpb|loss)", title):
+        return "bpb" if "bpb" in title else "loss"
     named = bool(SCORE.search(near)) or bool(SCORE.search(after[:14]))
     lost = bool(LOSS.search(near)) and not named
     if SPREAD.search(title) or re.search(
@@ -385,6 +397,7 @@ def check_figures(audited: Audited) -> Iterator[Outcome]:
         yield Unchecked(f"{readme.name}:{number}", why)
     seeds = frozenset(log.seed for log in audited.logs if log.seed is not None)
     figures = list(figures_in(readme.lines, seeds))
+    yield from seeds_without_logs(audited, seeds)
     judge, good = Judge(audited, Numbers(audited)), []
     for n, one in enumerate(figures):
         beside = [o for o in figures[max(0, n - 40) : n + 40] if abs(o.line - one.line) <= 6]
@@ -398,6 +411,23 @@ def check_figures(audited: Audited) -> Iterator[Outcome]:
         ]
         seen = listed_some(dict.fromkeys(shown), 3)
         yield Passed(f"{readme.name}: {len(good)} numbers agree; {seen}".rstrip("; "))
+
+
+def seeds_without_logs(audited: Audited, seeds: frozenset[int]) -> Iterator[Finding]:
+    """Rows of results whose seed has no log."""
+    if not seeds:
+        return
+    for line in audited.readme.of("row"):
+        title = next((n for n, one in enumerate(line.header) if "seed" in one.lower()), None)
+        cells = line.cells
+        if title is None or title >= len(cells):
+            continue
+        found = re.fullmatch(r"\W*(\d{1,10})\W*", cells[title])
+        scored = SCORE.search(" ".join(line.header)) or re.search(r"\d\.\d{4,}", line.text)
+        if found and int(found[1]) not in seeds and scored:
+            where = Place(audited.readme.name, line.number, line.text.find(found[1]) + 1)
+            what = f"tells of seed {found[1]}, of which there is no log"
+            yield Finding("error", where, what, "add its log, or mend the number")
 
 
 def unknown(audited: Audited, judge: Judge, one: Figure) -> Finding:
@@ -429,8 +459,9 @@ def unknown(audited: Audited, judge: Judge, one: Figure) -> Finding:
 
 
 def slipped(one: Figure, nearest: tuple | None) -> bool:
-    """Whether one digit, or two that changed places, part a score from one that is known."""
-    if nearest is None or one.kind not in ("bpb", "loss") or one.decimals < 5:
+    """Whether one digit, or two that changed places, part a result from one that is known."""
+    precise = one.decimals >= 5 if one.kind in ("bpb", "loss") else one.value >= 1e6
+    if nearest is None or one.kind not in ("bpb", "loss", "bytes") or not precise:
         return False
     a, b = f"{one.value:.{one.decimals}f}", f"{nearest[0].value:.{one.decimals}f}"
     differ = [n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y]

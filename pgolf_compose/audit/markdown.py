@@ -5,12 +5,13 @@ No renderer: one line after another, each within a bounded length, no HTML built
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["Line", "Readme", "cells", "read_markdown"]
 
 LONGEST = 4_000  # characters of a line that is looked at
 FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})[ \t]*([^`\n]{0,100})")
+MARK = re.compile(r"<!-- (/?)pgolf-compose:(\w{1,40}) -->")
 HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)")
 RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*+\|?[ \t]*$")
 
@@ -25,6 +26,7 @@ class Line:
     section: tuple[str, ...] = ()  # the headings above it, the outermost first
     header: tuple[str, ...] = ()  # of a row: its table's column titles
     language: str = ""  # of code
+    mark: str = ""  # the section of ours that it stands in
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -66,8 +68,17 @@ def read_markdown(name: str, data: bytes) -> Readme:
         broken = data.count(b"\n", 0, error.start) + 1
     lines = [one.rstrip("\r") for one in text.split("\n")]
     long = tuple(n for n, one in enumerate(lines, 1) if len(one) > LONGEST)
-    found = tuple(sorted(outline([one[:LONGEST] for one in lines]), key=lambda one: one.number))
+    found = tuple(marked(outline([one[:LONGEST] for one in lines])))
     return Readme(name, found, long, broken=broken)
+
+
+def marked(lines: Iterator[Line]) -> Iterator[Line]:
+    """Lines with the section of ours that they stand in."""
+    mark = ""
+    for line in lines:
+        if line.kind == "comment" and (found := MARK.match(line.text)):
+            mark = "" if found[1] else found[2]
+        yield replace(line, mark=mark) if mark else line
 
 
 def outline(lines: list[str]) -> Iterator[Line]:
