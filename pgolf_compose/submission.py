@@ -213,7 +213,7 @@ def description(
     """submission.json: the community's keys; what no log has told is null or left out."""
     about, track = build.composition.recipe.submission, build.composition.track
     runs = results.runs
-    pytorch = results.common([run.log.versions.get("torch") for run in runs])
+    pytorch = results.common([run.log.versions.get("pytorch") for run in runs])
     known = {
         "val_loss_std": results.std("val_loss"),
         "val_bpb_std": results.std("val_bpb"),
