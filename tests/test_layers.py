@@ -38,6 +38,7 @@ ORDER = [
     "plugins",
     "schema",
     "leaderboard",
+    "samples",
     "recipe",
     "resolve",
     "legality",

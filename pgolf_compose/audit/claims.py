@@ -7,6 +7,7 @@ looked at: a technique that is there but switched off shows in the logs' dump, i
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -14,10 +15,13 @@ from functools import cache
 from pgolf_compose.audit.audited import ABOUT, HUMAN, Audited
 from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked, listed_some
 from pgolf_compose.audit.markdown import Readme
+from pgolf_compose.audit.scripts import WORD
 from pgolf_compose.audit.words import claims, pattern
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.places import read_fragments
-from pgolf_compose.technique import Technique
+from pgolf_compose.plugins import Library
+from pgolf_compose.technique import Host, Technique
+from pgolf_compose.yaml_file import read_yaml
 
 __all__ = ["check_claims"]
 
@@ -27,6 +31,7 @@ SENTENCE = re.compile(r"(?<=[.!?;])[ \t]+|(?<=\))[ \t]*,[ \t]+(?=(?:no|not|witho
 THEIRS = re.compile(
     r"#\d+\W{0,3}(?:'s|’s|adds?|added|uses?|used|had|has|introduc|propos|showed|shows)\b", re.I
 )
+RECIPE = "recipe.yaml"
 TEXTS = ("name", "blurb", "technique_summary", "architecture")
 OFF = ("false", "0", "none", "off", "no")
 
@@ -38,7 +43,7 @@ class Statement:
     text: str
     file: str
     starts: tuple[tuple[int, int, int], ...]  # offset in the text, line, column there
-    heading: bool = False
+    names: bool = False  # a row of a list of techniques: its first cell names one
 
     def place(self, offset: int) -> Place:
         at, line, column = max(one for one in self.starts if one[0] <= offset)
@@ -54,13 +59,14 @@ def check_claims(audited: Audited) -> Iterator[Outcome]:
     statements = [*in_readme(audited.readme)] if audited.readme else []
     statements += in_json(audited)
     shown, claimed = [], 0
+    recipe, own = in_recipe(audited), own_names(audited.library)
+    places = [one for one in statements if not denied(one)]
     for name, technique in audited.library.techniques.items():
-        places = [one for one in statements if not denied(one)]
-        found = [place for one in places for place in said(name, one, audited)]
+        found = [place for one in places for place in said(name, one)]
         if not found:
             continue
         claimed += 1
-        if evidence := shows(technique, words):
+        if evidence := recipe.get(name) or shows(name, own[name], words):
             shown.append(f"{name} ({evidence})")
             if off := switched_off(audited, technique):
                 what = f"claims {name}, which every log dumped as {off}"
@@ -75,6 +81,18 @@ def check_claims(audited: Audited) -> Iterator[Outcome]:
         yield Passed(f"techniques: {len(shown)} of {claimed} claimed show: {listed_some(shown, 5)}")
 
 
+def in_recipe(audited: Audited) -> dict[str, str]:
+    """Of our own folders the techniques of recipe.yaml, which check_recipe holds the script to."""
+    if not audited.ours or RECIPE not in audited.files:
+        return {}
+    try:
+        document = read_yaml(audited.files[RECIPE].path)
+        names = (document.data or {}).get("techniques") or {}
+        return {name: f"{RECIPE}:{document.key('techniques', name).line}" for name in names}
+    except (ComposeError, AttributeError, TypeError):
+        return {}
+
+
 def script_words(audited: Audited) -> frozenset[str]:
     """All words of the script, of what it reaches, and for our folders of its readable twin."""
     names = [audited.entry, *(one.name for one in audited.siblings if one.name.endswith(".py"))]
@@ -86,13 +104,31 @@ def script_words(audited: Audited) -> frozenset[str]:
     return frozenset(found)
 
 
-def shows(technique: Technique, words: frozenset[str]) -> str:
+def shows(name: str, own: frozenset[str], words: frozenset[str]) -> str:
     """A word of the script by which it shows a technique, or nothing."""
-    if certain := sorted(names_of(technique) & words):
+    if certain := sorted(own & words):
         return certain[0]
-    patterns = claims().get(technique.name, {}).get("shows") or [re.escape(technique.name)]
+    patterns = claims().get(name, {}).get("shows") or [re.escape(name)]
     wanted = re.compile("|".join(patterns), re.I)
     return next((word for word in sorted(words) if len(word) < 80 and wanted.search(word)), "")
+
+
+def own_names(library: Library) -> dict[str, frozenset[str]]:
+    """Per technique what only its fragments define, and only it reads of the environment."""
+    common = {word for host in library.hosts.values() for word in host_words(host)}
+    named = {name: names_of(one) for name, one in library.techniques.items()}
+    count = Counter(word for names in named.values() for word in names)
+    return {
+        name: frozenset(word for word in names if count[word] == 1 and word not in common)
+        for name, names in named.items()
+    }
+
+
+def host_words(host: Host) -> set[str]:
+    found: set[str] = set()
+    for path in host.home.glob("*.py"):
+        found.update(WORD.findall(path.read_text(encoding="utf-8")))
+    return found
 
 
 @cache
@@ -106,11 +142,7 @@ def names_of(technique: Technique) -> frozenset[str]:
             found.update(DEFINES.findall(fragment.code))
     except ComposeError:
         pass
-    return frozenset(found - COMMON)
-
-
-# names that say nothing of one technique
-COMMON = {"TTT_ENABLED", "TTT_LR", "TTT_OPTIMIZER", "TTT_MOMENTUM", "COMPRESSOR", "forward"}
+    return frozenset(found)
 
 
 def switched_off(audited: Audited, technique: Technique) -> str:
@@ -135,8 +167,8 @@ def in_readme(readme: Readme) -> Iterator[Statement]:
         if line.kind == "text":
             block.append(line)
         elif line.kind in ("row", "heading"):
-            start = ((0, line.number, 1),)
-            yield Statement(line.text, readme.name, start, line.kind == "heading")
+            own = line.mark == "techniques" or "techniques" in (one.lower() for one in line.section)
+            yield Statement(line.text, readme.name, ((0, line.number, 1),), own)
 
 
 def sentences(file: str, block: list) -> Iterator[Statement]:
@@ -165,11 +197,17 @@ def in_json(audited: Audited) -> Iterator[Statement]:
 
 
 def denied(statement: Statement) -> bool:
+    if statement.names and re.match(r"\W{0,4}`\w+`\s{0,40}\|", statement.text):
+        return False
     return bool(pattern("negations").search(statement.text) or THEIRS.search(statement.text))
 
 
-def said(name: str, statement: Statement, audited: Audited) -> Iterator[Place]:
+def said(name: str, statement: Statement) -> Iterator[Place]:
     """Where a statement claims a technique: by its usual wordings, or its name in backticks."""
+    if statement.names and (found := re.match(r"\W{0,4}`(\w+)`\s{0,40}\|", statement.text)):
+        if found[1] == name:  # what else the row says explains it
+            yield statement.place(found.start(1))
+        return
     patterns = claims().get(name, {}).get("says") or []
     for one in patterns:
         if found := compiled(one).search(statement.text):

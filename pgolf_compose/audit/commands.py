@@ -16,6 +16,7 @@ __all__ = ["check_commands", "check_paths"]
 
 LINK = re.compile(r"!?\[[^\]\n]{0,300}\]\(\s{0,3}<?([^()\s<>]{1,300})>?(?:\s[^()\n]{0,200})?\)")
 TICKED = re.compile(r"`([^`\n]{1,200})`")
+LOGGED = re.compile(r"(?<![\w/.\-])([\w\-]{1,80}\.(?:log|txt)):\d{1,7}\b")
 SETTING = re.compile(r"([A-Z][A-Z0-9_]{1,60})=(\S*)")
 SHELLS = {"", "bash", "sh", "shell", "console", "zsh", "terminal", "text"}
 RUNNERS = re.compile(r"(?:python[\d.]*|torchrun|accelerate|\$PYTHON|\$\{PYTHON\})$")
@@ -43,6 +44,8 @@ def check_paths(audited: Audited) -> Iterator[Outcome]:
         for found in TICKED.finditer(line.text):
             if NAMED.match(found[1]) and "(" not in found[1]:
                 names.append((found[1], found.start(1), False))
+        for found in LOGGED.finditer(line.text):
+            names.append((found[1], found.start(1), True))
         for name, at, link in names:
             told = absent(audited, name, link, line)
             good += told == ""

@@ -439,8 +439,8 @@ def unknown(audited: Audited, judge: Judge, one: Figure) -> Finding:
     told = ""
     if nearest:
         value = nearest[0].value / nearest[2]
-        digits = max(one.decimals + 2, 0) if one.decimals else 0
-        told = f"; nearest is {value:,.{min(digits, 8)}f} ({nearest[0].where})"
+        digits = 8 if one.kind in ("bpb", "loss", "spread", "difference") else one.decimals
+        told = f"; nearest is {value:,.{digits}f} ({nearest[0].where})"
     what = {"difference": "difference", "spread": "standard deviation"}.get(one.kind, "number")
     run = f" of seed {one.seed}" if one.seed is not None else ""
     if one.kind in ("bpb", "loss") and not one.certain:

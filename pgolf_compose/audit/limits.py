@@ -1,11 +1,13 @@
 """Time in the logs against the track's limits, and whether the logs are one experiment's."""
 
-from collections import defaultdict
+import re
 from collections.abc import Iterator
 
 from pgolf_compose.audit.audited import ABOUT, Audited
 from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked
+from pgolf_compose.errors import ComposeError
 from pgolf_compose.logs import Log
+from pgolf_compose.samples import sample_of_logs
 
 __all__ = ["check_runs", "check_times"]
 
@@ -69,72 +71,54 @@ def check_runs(audited: Audited) -> Iterator[Outcome]:
         if not log.complete:
             reason = log.reason or "no final score is in it"
             yield Finding("warning", audited.at(log), f"is not complete: {reason}", "run it again")
-    yield from seeds(audited)
-    yield from alike(audited)
+    yield from seeds_without_logs(audited)
+    folders = [audited.folder] if audited.folder else []
+    try:
+        sample = sample_of_logs(audited.logs, folders)
+    except ComposeError as error:
+        yield Unchecked("statistics", error.message.partition(":")[0])
+        return
+    doubts = [one for one in sample.warnings if not said_elsewhere(one)]
+    for one in doubts:
+        yield Finding("warning", place_of(audited, one), one, "say why in the README, or run anew")
+    count, mean = len(sample.values), sample.summary.mean
+    spread = f", standard deviation {sample.summary.std:.5f}" if sample.summary.std else ""
+    yield Passed(f"runs: {count} that count, mean {mean:.5f} bpb{spread}")
+    if count > 1 and not doubts:
+        yield Passed(f"runs: the {count} logs are of one script with one set of values")
 
 
-def seeds(audited: Audited) -> Iterator[Outcome]:
-    by_seed: dict[int | None, list[Log]] = defaultdict(list)
-    for log in audited.logs:
-        by_seed[log.seed].append(log)
-    for seed, logs in by_seed.items():
-        if seed is not None and len(logs) > 1:
-            first, *more = logs
-            same = [one for one in more if one.val_bpb == first.val_bpb and one.val_bpb is not None]
-            for one in more:
-                name = audited.name_of(first.path)
-                told = f"has seed {seed}, as {name} has"
-                told += ", and the same score: it is the same run" if one in same else ""
-                yield Finding("warning", audited.at(one), told, "show one run per seed, or say why")
+def said_elsewhere(text: str) -> bool:
+    """What other checks of ours say already, with a place."""
+    return " is left out: " in text or "and no log that counts has it" in text
+
+
+def place_of(audited: Audited, text: str) -> Place:
+    """The first file that a warning names, with its line if it tells one."""
+    found = {text.find(name): name for name in audited.files if name in text and len(name) > 3} or {
+        0: ""
+    }
+    name = found[min(found)]
+    line = re.search(rf"{re.escape(name)}:(\d+)", text)
+    return Place(name or ".", int(line[1]) if name and line else 0)
+
+
+def seeds_without_logs(audited: Audited) -> Iterator[Outcome]:
+    """Seeds that submission.json names and no log has."""
     folder = audited.folder
-    named = set(folder.named_seeds) if folder else set()
-    shown = {seed for seed in by_seed if seed is not None}
+    shown = {log.seed for log in audited.logs}
+    shown |= {int(one) for log in audited.logs for one in SEED.findall(log.path.stem)}
+    named = set(folder.named_seeds) | set(folder.seeds) if folder else set()
     for seed in sorted(named - shown):
-        if None in by_seed and len(named) == 1:
+        if None in shown and len(named) == 1:
             continue  # a log that names no seed may be of it
         told = (claim.line for claim in folder.seeds.get(seed, {}).values())
         line = min(told, default=audited.about_at("seeds").line)
         what = f"names seed {seed}, of which there is no log"
         yield Finding("error", Place(ABOUT, line), what, "add its log")
-    if not named - shown and shown:
-        told = ", ".join(str(one) for one in sorted(shown))
+    if named and not named - shown:
+        told = ", ".join(str(one) for one in sorted(named))
         yield Passed(f"seeds: {told}, a log each")
 
 
-def alike(audited: Audited) -> Iterator[Outcome]:
-    """What differs between logs that ought to be one experiment."""
-    logs = audited.logs
-    if len(logs) < 2:
-        return
-    changing = ("seed", "run_id", "logfile", "rank", "path", "master", "port", "file", "dir", "id")
-    first, differ = logs[0], 0
-    for log in logs[1:]:
-        keys = first.hyperparameters.keys() & log.hyperparameters.keys()
-        unlike = [
-            key
-            for key in sorted(keys)
-            if first.hyperparameters[key] != log.hyperparameters[key]
-            and not any(word in key.lower() for word in changing)
-        ]
-        if unlike:
-            differ += 1
-            told = ", ".join(
-                f"{key} {log.hyperparameters[key]} for {first.hyperparameters[key]}"
-                for key in unlike[:4]
-            )
-            more = f" and {len(unlike) - 4} more" if len(unlike) > 4 else ""
-            what = f"other values than {audited.name_of(first.path)}: {told[:300]}{more}"
-            yield Finding("warning", audited.at(log), what, "run all seeds with the same values")
-        for name, a, b in (
-            ("code size", first.bytes_code, log.bytes_code),
-            ("hardware", first.hardware or None, log.hardware or None),
-            ("number of processes", first.world_size, log.world_size),
-        ):
-            if a is not None and b is not None and a != b:
-                differ += 1
-                what = f"another {name} than {audited.name_of(first.path)}: {b} for {a}"
-                yield Finding(
-                    "warning", audited.at(log), what, "run all seeds on one script and machine"
-                )
-    if not differ:
-        yield Passed(f"runs: {len(logs)} logs of one script with one set of values")
+SEED = re.compile(r"seed[_-]?(\d{1,10})", re.I)

@@ -11,7 +11,7 @@ __all__ = ["Line", "Readme", "cells", "read_markdown"]
 
 LONGEST = 4_000  # characters of a line that is looked at
 FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})[ \t]*([^`\n]{0,100})")
-MARK = re.compile(r"<!-- (/?)pgolf-compose:(\w{1,40}) -->")
+MARK = re.compile(r"<!-- (/?)pgolf-compose:([a-z][a-z-]{0,40}) -->")
 HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)")
 RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*+\|?[ \t]*$")
 
@@ -23,7 +23,7 @@ class Line:
     number: int
     text: str
     kind: str
-    section: tuple[str, ...] = ()  # the headings above it, the outermost first
+    section: tuple[str, ...] = ()  # headings above it, the outermost first, "" for the title
     header: tuple[str, ...] = ()  # of a row: its table's column titles
     language: str = ""  # of code
     mark: str = ""  # the section of ours that it stands in
@@ -84,7 +84,7 @@ def marked(lines: Iterator[Line]) -> Iterator[Line]:
 def outline(lines: list[str]) -> Iterator[Line]:
     section: list[str] = []
     levels: list[int] = []
-    fence, language, header, comment = "", "", (), False
+    fence, language, header, comment, titled = "", "", (), False, False
     for number, text in enumerate(lines, 1):
         here = tuple(section)
         mark = FENCE.match(text)
@@ -109,8 +109,10 @@ def outline(lines: list[str]) -> Iterator[Line]:
             while levels and levels[-1] >= level:
                 levels.pop()
                 section.pop()
+            # the first heading is the page's title, no section's
+            section.append(found[2].strip("# \t") if titled else "")
             levels.append(level)
-            section.append(found[2].strip("# \t"))
+            titled = True
             header = ()
             yield Line(number, text, "heading", tuple(section))
         elif header and "|" in text:

@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from pgolf_compose import __version__
 from pgolf_compose.audit.audited import ABOUT, HUMAN, SCRIPT, Audited
 from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked
 from pgolf_compose.build import Build, compose
 from pgolf_compose.errors import ComposeError
-from pgolf_compose.recipe import Recipe, read_recipe
+from pgolf_compose.recipe import Recipe, bundled_recipes, read_recipe
+from pgolf_compose.sections import digests, read_sections
 
 __all__ = ["check_hashes", "check_recipe"]
 
@@ -36,14 +38,36 @@ def check_hashes(audited: Audited) -> Iterator[Outcome]:
             yield Finding("error", Place(ABOUT, line), told, "run `pgolf-compose submit` again")
         elif hashlib.sha256(audited.read(name)).hexdigest() == wanted:
             good += 1
-        elif name.endswith(".md"):
-            told = f"was edited since it was written ({ABOUT}:{line})"
-            yield Finding("note", Place(name), told, "its numbers are checked all the same")
         else:
             told = f"is not what was written here: its sha256 differs from {ABOUT}:{line}"
             yield Finding("error", Place(name, first_line(audited, name)), told, AGAIN)
+    yield from check_sections(audited)
     if good:
         yield Passed(f"built_with: {good} files have the sha256 that {ABOUT} says")
+
+
+def check_sections(audited: Audited) -> Iterator[Finding]:
+    """The README's sections that `submit` writes are as it wrote them."""
+    known = audited.values["built_with"].get("readme")
+    if not isinstance(known, dict) or audited.readme is None:
+        return
+    name = audited.readme.name
+    text = audited.read(name).decode("utf-8", "replace")
+    try:
+        there, now = read_sections(text), digests(text)
+    except ComposeError as error:
+        yield Finding("error", Place(name, at_line(error)), error.message, AGAIN)
+        return
+    for section, wanted in known.items():
+        if section in now and now[section] != wanted:
+            what = f"somebody has changed the section {section} since `submit` wrote it"
+            todo = "run `pgolf-compose submit` again; your own words stay outside of its marks"
+            yield Finding("warning", Place(name, there[section].line), what, todo)
+
+
+def at_line(error: ComposeError) -> int:
+    line = getattr(error.where, "line", 0)
+    return line if isinstance(line, int) else 0
 
 
 AGAIN = "undo the change, or change recipe.yaml and run `pgolf-compose submit` again"
@@ -95,18 +119,13 @@ def parents(recipe: Recipe) -> Iterator[str]:
 
 
 def beside(audited: Audited, name: str) -> bool:
-    from pathlib import Path
-
-    from pgolf_compose.recipe import bundled_recipes
-
     path = Path(name).resolve()
     bundled = {one.resolve() for one in bundled_recipes().values()}
     return path in bundled or path.is_relative_to(audited.path.resolve())
 
 
 def place_of(error: ComposeError) -> Place:
-    line = getattr(error.where, "line", 0)
-    return Place(RECIPE, line if isinstance(line, int) else 0)
+    return Place(RECIPE, at_line(error))
 
 
 def composed(audited: Audited, recipe: Recipe) -> Iterator[Outcome]:
