@@ -2,9 +2,10 @@
 
 A check takes an `Audited` and yields what it found, what passed and what it could not look at. It
 prints nothing, executes nothing of the folder, and knows no other check. To add one, write it in a
-file of its own here and add it to CHECKS: the name is what `--only` and the report call it.
+file of its own here and add it to CHECKS: the name is what callers and the report call it.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pgolf_compose.audit.about import check_about, check_agreement, check_promises
@@ -43,21 +44,27 @@ CHECKS: dict[str, Check] = {
 
 
 def audit(
-    path: Path, track: Track | None = None, recompose: bool = False, library: Library | None = None
+    path: Path,
+    track: Track | None = None,
+    recompose: bool = False,
+    library: Library | None = None,
+    checks: Iterable[str] = tuple(CHECKS),
 ) -> Report:
-    """Every check over a folder. With `recompose`, the folder's own techniques may be imported.
+    """Checks, by their names in CHECKS, over a folder.
 
-    Raises ComposeError for what is no folder.
+    With `recompose`, the folder's own techniques may be imported, which runs them. Raises
+    ComposeError for what is no folder.
     """
+    checks = tuple(checks)
     audited = look_at(path, library or load_library(), track, recompose)
     found: list[Finding] = []
     passed: list[Passed] = []
     unchecked: list[Unchecked] = []
-    for check in CHECKS.values():
-        for one in check(audited):
+    for name in checks:
+        for one in CHECKS[name](audited):
             {Finding: found, Passed: passed, Unchecked: unchecked}[type(one)].append(one)
     found = sorted(dict.fromkeys(found), key=order)
-    return Report(path, tuple(CHECKS), tuple(found), tuple(passed), tuple(dict.fromkeys(unchecked)))
+    return Report(path, checks, tuple(found), tuple(passed), tuple(dict.fromkeys(unchecked)))
 
 
 def order(one: Finding) -> tuple:

@@ -8,7 +8,7 @@ looked at: a technique that is there but switched off shows in the logs' dump, i
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -29,7 +29,9 @@ DEFINES = re.compile(r"^[ \t]*(?:def|class)[ \t]+(\w{5,60})", re.M)
 ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]")
 SENTENCE = re.compile(r"(?<=[.!?;])[ \t]+|(?<=\))[ \t]*,[ \t]+(?=(?:no|not|without)\b)")
 THEIRS = re.compile(
-    r"#\d+\W{0,3}(?:'s|’s|adds?|added|uses?|used|had|has|introduc|propos|showed|shows)\b", re.I
+    r"\b(?:builds?|built|building|based) (?:up)?on\b|"
+    r"#\d+\W{0,3}(?:'s|’s|adds?|added|uses?|used|had|has|introduc|propos|showed|shows)\b",
+    re.I,
 )
 RECIPE = "recipe.yaml"
 TEXTS = ("name", "blurb", "technique_summary", "architecture")
@@ -60,13 +62,14 @@ def check_claims(audited: Audited) -> Iterator[Outcome]:
     statements += in_json(audited)
     shown, claimed = [], 0
     recipe, own = in_recipe(audited), own_names(audited.library)
+    theirs = {word: name for name, names in own.items() for word in names}
     places = [one for one in statements if not denied(one)]
     for name, technique in audited.library.techniques.items():
         found = [place for one in places for place in said(name, one)]
         if not found:
             continue
         claimed += 1
-        if evidence := recipe.get(name) or shows(name, own[name], words):
+        if evidence := recipe.get(name) or shows(name, own[name], words, theirs):
             shown.append(f"{name} ({evidence})")
             if off := switched_off(audited, technique):
                 what = f"claims {name}, which every log dumped as {off}"
@@ -104,13 +107,14 @@ def script_words(audited: Audited) -> frozenset[str]:
     return frozenset(found)
 
 
-def shows(name: str, own: frozenset[str], words: frozenset[str]) -> str:
-    """A word of the script by which it shows a technique, or nothing."""
+def shows(name: str, own: frozenset[str], words: frozenset[str], theirs: Mapping) -> str:
+    """A word of the script by which it shows a technique, or nothing; `theirs` are others'."""
     if certain := sorted(own & words):
         return certain[0]
     patterns = claims().get(name, {}).get("shows") or [re.escape(name)]
     wanted = re.compile("|".join(patterns), re.I)
-    return next((word for word in sorted(words) if len(word) < 80 and wanted.search(word)), "")
+    likely = (one for one in sorted(words) if len(one) < 80 and theirs.get(one, name) == name)
+    return next((word for word in likely if wanted.search(word)), "")
 
 
 def own_names(library: Library) -> dict[str, frozenset[str]]:
