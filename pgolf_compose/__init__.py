@@ -19,6 +19,7 @@ __all__ = [
     "compose",
     "grouped",
     "hookimpl",
+    "read_tracks",
 ]
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 # What needs more than the standard library is imported when it is asked for: who declares a
 # technique does not wait for YAML, Jinja and black.
 LATE = {"Dataset": "data", "Packer": "pack", "Track": "tracks", "compose": "build"}
+LATE["read_tracks"] = "tracks"
 
 
 def __getattr__(name: str):

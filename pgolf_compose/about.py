@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
@@ -54,10 +54,13 @@ class BuiltWith(Open):
     command: str = Field(description="run in this folder, it writes the script again")
     packages: list[str] = Field([], description="those that brought techniques")
     versions: dict[str, str] = Field({}, description="of what shapes the script's bytes")
-    sha256: dict[str, str] = Field(
+    sha256: dict[str, Annotated[str, Digest]] = Field(
         description="of each file, by its name; of this one, of the values that `keys` names"
     )
-    readme: dict[str, str] = Field({}, description="SHA-256 of each section of README.md")
+    against: str | None = Field(None, description="row of the leaderboard in README.md")
+    readme: dict[str, Annotated[str, Digest]] = Field(
+        {}, description="SHA-256 of each section of README.md"
+    )
     keys: list[str] = Field([], description="of this file, those whose values were written here")
 
 

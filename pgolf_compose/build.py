@@ -92,7 +92,7 @@ class Build:
         parent = self.parent
         if parent is None:
             return None
-        names = KEPT | measuring_names(parent)
+        names = KEPT | measuring_names(parent) | {*parent.host.keep}
         return Build(self.library, parent, render(parent), self.packer, names)
 
     def technique(self, name: str) -> Technique:
@@ -156,7 +156,7 @@ def compose(
     if not allow_noncompliant:
         check_legal(composition)
     script = render(composition)
-    names = kept_names(script, keep) | measuring_names(composition)
+    names = kept_names(script, keep) | measuring_names(composition) | {*composition.host.keep}
     return Build(library, composition, script, packer, names)
 
 

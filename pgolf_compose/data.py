@@ -11,13 +11,21 @@ import struct
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pgolf_compose.errors import ComposeError
 
-__all__ = ["DATASETS", "Dataset", "Shard", "check_dataset", "make_tiny", "read_header"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Shard",
+    "check_dataset",
+    "check_files",
+    "make_tiny",
+    "read_header",
+]
 
 MAGIC, VERSION, HEADER_BYTES = 20240520, 1, 1024
 BOS = 1
@@ -27,14 +35,16 @@ SKIPPED = {"test", "tests", "idlelib", "lib2to3", "site-packages", "turtledemo",
 
 @dataclass(frozen=True)
 class Dataset:
-    """Shards and a tokenizer below a data folder, in the challenge's layout."""
+    """Shards and a tokenizer below a data folder, in the challenge's layout, or plain `files`."""
 
     name: str
     summary: str
-    vocab_size: int
+    vocab_size: int = 0
     shards: str = ""  # folder below datasets/; empty: the script's own rule, by vocabulary
     tokenizer: str = ""  # file below tokenizers/; likewise
     fetch: str = ""  # the command that puts it below data/, in the root of the contest's repository
+    files: tuple[str, ...] = ()  # below the data folder, where it is not made of shards
+    settings: Mapping[str, object] = field(default_factory=dict)  # of the host, besides
 
     def shard_folder(self, folder: Path) -> Path:
         return folder / "datasets" / (self.shards or f"fineweb10B_sp{self.vocab_size}")
@@ -119,6 +129,19 @@ def check_dataset(dataset: Dataset, folder: Path) -> tuple[list[Shard], list[Sha
             f"has {pieces} pieces, {dataset.name} has {dataset.vocab_size}", tokenizer
         )
     return found["train"], found["val"]
+
+
+def check_files(dataset: Dataset, folder: Path) -> dict[str, int]:
+    """Bytes of each plain file of a dataset below a folder; refuses what is missing or empty."""
+    found = {}
+    for name in dataset.files:
+        path = folder / name
+        if not path.is_file():
+            raise ComposeError(f"is not there; {dataset.name} needs it", path)
+        if not (size := path.stat().st_size):
+            raise ComposeError("is empty", path)
+        found[name] = size
+    return found
 
 
 def make_tiny(folder: Path, vocab_size: int = 1024, more: bool = True) -> bool:

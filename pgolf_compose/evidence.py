@@ -432,7 +432,7 @@ def artifact(build: Build, log: Log) -> int | None:
 
 def script_name(build: Build) -> str:
     """What the track's host ships its script as."""
-    return Path(build.composition.host.template).name
+    return f"{build.composition.host.script}.py"
 
 
 # -- the checklist --------------------------------------------------------------------------------

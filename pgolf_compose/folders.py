@@ -1,8 +1,8 @@
 """A submission's folder as values: what its submission.json states, what its logs show.
 
-Which logs a claimed score is held to, in this order: the log or logs of the seeds that the json names
-(one log per seed: of several, the one whose score the json states for that seed), averaged; a folder's
-only run; all of its runs, averaged. Logs that tell the same run twice count once. A log of another
+Which logs a claimed score is held to, in this order: the log or logs of the seeds that the json
+names (one log per seed: of several, the one whose score the json states for that seed), averaged; a
+folder's only run; all of its runs, averaged. Logs that tell the same run twice count once. A log of another
 purpose, such as an ablation's, is one whose score the json states under a key of its own
 (`best_10min_sp1024_val_bpb`): it is left out, and so are a seed's other logs; both are named.
 """
@@ -468,8 +468,8 @@ def rounded_first(folder, chosen, runs, claim):
         if len(chosen) > 1 and rounds_to(mean(values), claim):
             value = mean(map(score_of, chosen))
             text = (
-                f"the logs give {round(value, claim.digits)}; the json's {claim.text} is the mean of "
-                f"values rounded before ({listed(map(str, values))})"
+                f"the logs give {round(value, claim.digits)}; the json's {claim.text} is the mean "
+                f"of values rounded before ({listed(map(str, values))})"
             )
             return "rounded", text, value, chosen
     return None

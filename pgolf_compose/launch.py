@@ -43,13 +43,19 @@ def read_progress(line: str) -> Progress | None:
     )
 
 
-def command(script: Path, processes: int = 1) -> list[str]:
-    """The command that runs a script, under torchrun where there are several processes."""
-    if importlib.util.find_spec("torch") is None:
-        raise ComposeError(
-            "running needs torch, which this Python does not have; "
-            "pip install 'pgolf-compose[train]'"
-        )
+def command(script: Path, processes: int = 1, packages: Sequence[str] = ("torch",)) -> list[str]:
+    """The command that runs a script, under torchrun where there are several processes.
+
+    Raises ComposeError where one of the packages is not installed.
+    """
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise ComposeError(
+                f"running needs {package}, which this Python does not have; "
+                "pip install 'pgolf-compose[train]'"
+            )
+    if processes > 1 and "torch" not in packages:
+        raise ComposeError("this host's script runs in one process; leave out --processes")
     if processes == 1:
         return [sys.executable, str(script)]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
@@ -63,6 +69,7 @@ def follow(
     processes: int = 1,
     origins: Sequence[Origin] = (),
     lines: Sequence[tuple[int, int]] = (),
+    packages: Sequence[str] = ("torch",),
 ) -> Iterator[str]:
     """Lines of standard output as they come; raises with the script's own words if it fails.
 
@@ -72,7 +79,7 @@ def follow(
     as_text = {"encoding": "utf-8", "errors": "replace"}
     with tempfile.TemporaryFile("w+", **as_text) as errors:
         with subprocess.Popen(
-            command(script.resolve(), processes),
+            command(script.resolve(), processes, packages),
             cwd=folder,
             env={**os.environ, **env, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,

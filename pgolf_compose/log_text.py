@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pgolf_compose.errors import ComposeError
-from pgolf_compose.pack import MARK
 
 __all__ = ["LONGEST", "lines_of"]
 
@@ -66,17 +65,17 @@ def encoding_of(first: bytes, path: Path) -> str:
         if first.startswith(mark):
             raise ComposeError(f"is {kind}, not a log", path)
     sample = first[:4096]
-    nuls = sample.count(0)
-    if nuls > len(sample) // 3:
+    if sample.strip(b"\0").count(0) > len(sample.strip(b"\0")) // 3:
         odd, even = sample[1::2].count(0), sample[::2].count(0)
         if odd > 10 * even:
             return "utf-16-le"
         if even > 10 * odd:
             return "utf-16-be"
+    sample = sample.rstrip(b"\0")  # what a full disk or a power cut leaves behind
     control = len(sample) - len(sample.translate(None, bytes([*range(7), *range(14, 27), 127])))
     broken = sample.decode("utf-8", "replace").count("\ufffd")
     # what is packed here is text of all characters, and a log begins with its script
-    control *= not sample.startswith(MARK.encode())
+    control *= not sample.startswith(b"#pgolf-compose\n")
     if control + broken > len(sample) // 10:
         raise ComposeError("is binary, not a log", path)
     return "utf-8"
@@ -94,7 +93,8 @@ def numbered(pieces: Iterator[str]) -> Iterator[tuple[int, str]]:
 
     def text() -> str:
         whole = f"{head} … {tail}" if cut else head + tail
-        return ANSI.sub("", whole) if "\x1b" in whole else whole
+        whole = ANSI.sub("", whole) if "\x1b" in whole else whole
+        return whole.replace("\0", "") if "\0" in whole else whole
 
     for piece in pieces:
         if pending and piece:  # a carriage return ended the last piece

@@ -1,13 +1,14 @@
 """Any log of the challenge as one value: scores, curve, sizes, how far the run came.
 
 Which score is the submission's: **the last evaluation of the compressed artifact over the whole
-split that the log's last run printed**, in the order of lines, never the best. So a worse score of a
-later test-time training counts, as it is what the script submits. What training prints on its way and
-what is named a diagnostic are not of the artifact; running values are no scores. Lines that say the
-same (`x` and `x_exact`, or one score under two names) are one evaluation: its printing with most
-digits counts, and of these the first, so a name that repeats an earlier score's digits is an alias.
-A name that nobody has used yet counts as the artifact's if training had ended. `logs.yaml` has the
-words that tell one kind of name from another.
+split that the log's last run printed**, in the order of lines, never the best. So a worse score of
+a later test-time training counts, as it is what the script submits. What training prints on its
+way and what is named a diagnostic are not of the artifact; running values are no scores. Lines that
+say the same (`x` and `x_exact`, or one score under two names) are one evaluation: its printing with
+most digits counts, and of these the first, so a name that repeats an earlier score's digits is an
+alias. A name that nobody has used yet counts as the artifact's if training had ended; a bare
+`val_bpb: 1.08` only if no named evaluation is there. `logs.yaml` has the words that tell one kind
+of name from another.
 """
 
 import functools
@@ -30,6 +31,7 @@ __all__ = ["Figure", "Log", "Point", "Score", "find_logs", "read_log"]
 MOST_POINTS = 20_000
 MOST_SCORES = 2_000
 MOST_NAMES = 2_000
+MOST_PAIRS = 60  # of a line
 
 
 @dataclass(frozen=True)
@@ -138,28 +140,41 @@ class Log:
 DIGITS = r"[-+]?(?:\d+(?:[,_]\d{3})+(?!\d)|\d+)?(?:\.\d+|(?<=\d))(?:[eE][-+]?\d+)?"
 NUMBER = rf"(?:{DIGITS}(?!\d)|[-+]?(?:nan|inf)(?:inity)?\b)"
 FIGURE = re.compile(r"(?<![\w.])[-+]?\d{1,40}(?:[,_]\d{3})*(?:\.\d{1,40})?(?:[eE][-+]?\d{1,3})?")
-METRIC = r"(?:\w*(?:bpb|bits_per_byte)\w*|(?:\w*_)?val_loss|bits[ /]per[ /]byte)"
+METRIC = r"(?:\w{0,40}?(?:bpb|bits_per_byte)\w{0,40}|(?:\w{0,40}_)?(?:val|train)_loss)"
 PAIR = re.compile(
-    rf"""["']?(?P<key>[A-Za-z_][\w./-]*)["']?[ ]?(?:\([^()=:]*\))?\s*(?:[:=]|->|→)\s*["']?(?P<value>{NUMBER})"""
-    rf"""|\b(?P<key2>{METRIC})(?:\s+(?:is|of|at|was))?\s+(?P<value2>{NUMBER})"""
-    rf"""|(?<![\w.:=/])(?P<value3>{DIGITS})\s?(?P<key3>bpb|bits[ /]per[ /]byte|bits/byte)\b""",
+    rf"""["']?(?<![A-Za-z_./-])(?P<key>[A-Za-z_][\w./-]{{0,80}})["']?"""
+    rf"""[ ]?(?:\([^()=:]{{0,40}}\))?\s{{0,20}}(?:[:=]|->|→)\s{{0,20}}["']?(?P<value>{NUMBER})"""
+    rf"""|\b(?P<key2>{METRIC})(?:\s(?:is|of|at|was))?\s{{1,20}}(?P<value2>{NUMBER})"""
+    rf"""|(?<![\w.:=/])(?P<value3>{DIGITS})\s?(?P<key3>bpb|bits_per_byte)\b(?!\s*[:=]|\s+[-\d])""",
     re.I,
 )
+BITS = re.compile(r"\s?(?:bpb|bits_per_byte)\b(?!\s*[:=]|\s+[-\d])", re.I)
 UNIT = re.compile(r"\s?(ms|milliseconds|seconds|secs?|s|minutes|mins?|m)(?![a-z_])|(ms)", re.I)
+BITS_PER_BYTE = re.compile(r"bits(?:[ /-]per[ /-]|/)byte", re.I)
 SPACED = re.compile(r"\b(val|valid|validation|train|training|eval|test)[ .](loss|bpb)\b", re.I)
+STAMP = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"
+LEVEL = r"(?:INFO|DEBUG|WARNING)"
 PREFIX = re.compile(
-    r"""(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?\]?"""
-    r"""|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?|\[[01],\d+\]<std\w+>:|\[?(?:rank|default)[ _]?\d+\]?:?"""
-    r"""|\((?:rank|worker|pid)[^()]*\)|\[(?:INFO|DEBUG|WARNING)\]|(?:INFO|DEBUG|WARNING)\b:?"""
-    r"""|\[\d+\](?=:)|(?<=\s)[-|](?=\s))[: ]?\s?"""
+    rf"""(?:\[?{STAMP}\]?|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?|\[\d,\d+\]<std\w+>:"""
+    rf"""|\[?(?:rank|default)[ _]?\d+\]?:?|\((?:rank|worker|pid)[^()]*\)"""
+    rf"""|\[{LEVEL}\]:?|{LEVEL}\b:?|\d{{1,3}}:(?=\s)|[\w-]+-\d+\s+\|)[: ]?\s?"""
 )
+PREFIXES = frozenset("[(0123456789IDWrdabcefghijklmnopqstuvwxyzABCEFGHJKLMNOPQRSTUVXYZ")
+BETWEEN = re.compile(rf"[-|]\s|\[?[\w.]+\]?(?: - | )(?={LEVEL}\b)")
+CLUSTER = re.compile(rf"[^\n]{{0,80}}?{STAMP} std(?:out|err) [FP] ")
 STEP = re.compile(
     r"(?:^|[\s|,{\"'])(?:step|iter|iteration)[\"']?\s*[:= ]\s*(\d+)(?:\s*/\s*(\d+))?", re.I
 )
 OF_STEPS = re.compile(r"\s*(\d+)/(\d+)(?=[\s:])")
-PROGRESS = re.compile(r"\b([A-Za-z][\w-]*)\b[^|=]{0,24}?[\s\[:bc](\d+)/(\d+)(?![\d/.])")
+PROGRESS = re.compile(
+    r"(?<![\w-])([A-Za-z][\w-]{0,40})\b[^|=]{0,24}?[\s\[:bc](\d+)/(\d+)(?![\d/.])"
+)
 STARTS = re.compile(r"\b(start|starting|begin|beginning|compiling|warming)\b", re.I)
 STAGE = re.compile(r"(?<![a-z])(ttt|eval|slot|sliding|scor\w+|roundtrip|evaluat\w+)(?![a-z])", re.I)
+COMMON = re.compile(
+    r"step:(\d{1,12})/(\d{1,12}) train_loss:(\d{1,6}\.\d{1,12}) train_time:(\d{1,15})ms"
+    r"(?: step_avg:[\d.]{1,20}ms)?(?: tok/s:\d+)?\n"
+)
 ENDED = re.compile(
     r"stopping_early|^peak memory|^Serialized model|training (?:done|complete|finished)", re.I
 )
@@ -167,11 +182,12 @@ ERROR = re.compile(
     r"^(?:[\w]+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Timeout|Refused|Killed)(?:: |:?$)"
 )
 BYTES = re.compile(
-    r"(?P<label>[A-Za-z][^|:=]*?(?:\([^()]*\))?)\s*[:=]\s*(?P<number>\d[\d,_]*)(?P<unit>\s*(?:bytes|B)\b)?"
+    r"(?P<label>[A-Za-z][^|:=]{0,80}?(?:\([^()]{0,40}\))?)\s?[:=]\s{0,20}(?P<number>\d[\d,_]*)(?P<unit>\s*(?:bytes|B)\b)?"
     r"(?P<of>\s*/\s*16[,_]?000[,_]?000)?",
 )
 GPU = re.compile(
-    r"(?:NVIDIA|AMD|Tesla|GeForce)[ -][A-Z][\w -]*\w|\b(?:[HABL]\d{2,3}|GH200|GB\d+|MI\d{3}X?)[\w -]*\w"
+    r"(?:NVIDIA|AMD|Tesla|GeForce)[ -][A-Z][\w -]*\w"
+    r"|\b(?:[HABL]\d{2,3}|GH200|GB\d+|MI\d{3}X?)[\w -]*\w"
 )
 SMI_GPU = re.compile(r"\|\s+(\d+)\s+((?:NVIDIA|Tesla|GeForce|Quadro|AMD)[^|]*?)\s+(?:On|Off)\s+\|")
 SEEDS = re.compile(r"(?<![a-z])(?:seed|s)[ _=-]?(\d{1,10})(?!\d)", re.I)
@@ -189,6 +205,7 @@ def rules() -> dict:
     return data
 
 
+@functools.lru_cache(4096)
 def kind_of(name: str) -> str:
     """progress, derived, diagnostic, plain, artifact or unknown: what the words of a name tell.
 
@@ -249,7 +266,10 @@ def pairs(line: str) -> list[Pair]:
         unit = UNIT.match(line, match.end())
         unit_text = (unit[1] or unit[2]) if unit else ""
         end = match.end() + (len(unit[0]) if unit else 0)
-        found.append(Pair(key, text, match.start(), end, unit_text))
+        start = match.start()
+        if match["value"] and (after := BITS.match(line, match.end())):  # `score: 1.08 bpb`
+            key, start, end, unit_text = "bpb", match.start("value"), after.end(), ""
+        found.append(Pair(key, text, start, end, unit_text))
     return found
 
 
@@ -269,7 +289,9 @@ NOISE = re.compile(r"\b(?:INFO|DEBUG|WARNING|step|iter|iteration)\b|(?<![\w.])[\
 
 def clean(text: str) -> str:
     words = NOISE.sub(" ", text)
-    return " ".join(words.split()).strip(" |,;:[](){}<>->=*#\"'`~…")
+    words = " ".join(re.sub(r"[\[\]{}|<>]", " ", words).split()).strip(" ,;:=*#\"'`~…->→")
+    words = words[:120]
+    return words if words.count("(") == words.count(")") else re.sub("[()]", "", words).strip()
 
 
 def readings(line: str, found: list[Pair]) -> list[Reading]:
@@ -310,9 +332,13 @@ def broken(pair: Pair | None, line: str) -> bool:
 
 def json_line(line: str) -> str:
     """A line of JSON, such as the technique `metrics` writes, as `stage key:value ...`."""
-    try:
-        data = json.loads(line)
-    except (ValueError, RecursionError):
+    for text in (line, line.replace("'", '"')):
+        try:
+            data = json.loads(text)
+            break
+        except (ValueError, RecursionError):
+            continue
+    else:
         return line.replace('"', "").replace("'", "")
     if not isinstance(data, dict):
         return line
@@ -342,9 +368,12 @@ def marked_lines(path: Path, source: Source) -> Iterator[tuple[int, str, bool]]:
 
 def unprefixed(line: str) -> str:
     """Without timestamps, ranks and levels that loggers and launchers put in front."""
-    for _ in range(4):
-        match = PREFIX.match(line) if line[:1] in "[(0123456789IDWrd-|" else None
-        if not match or match.end() == 0:
+    if " F " in line[:120] and (match := CLUSTER.match(line)):
+        line = line[match.end() :]
+    for time in range(5):
+        match = PREFIX.match(line) if line[:1] in PREFIXES else None
+        match = match or (BETWEEN.match(line) if time else None)
+        if not match:
             return line
         line = line[match.end() :]
     return line
@@ -352,7 +381,7 @@ def unprefixed(line: str) -> str:
 
 def read_log(path: Path) -> Log:
     """What a log tells, whatever it holds; ComposeError if it cannot be opened or is no text."""
-    path, ends = Path(path), frozenset()
+    path, ends, first = Path(path), frozenset(), None
     while True:
         source, reader = Source(ends), Reader()
         last = None
@@ -363,11 +392,13 @@ def read_log(path: Path) -> Log:
                     reader.starts_anew(number)
             else:
                 reader.take(number, line)
-        if source.inside and source.rule and len(ends) < 10:
-            ends |= {source.rule}  # a string that never ended: the rule in it was the end
-            continue
         log = reader.finished(path, empty=last is None, in_source=source.inside)
-        return replace(log, source_ends=ends)
+        log = replace(log, source_ends=ends)
+        if log.points or first is None:
+            first = log
+        if log.points or not (source.inside and source.rule) or len(ends) > 8:
+            return first
+        ends |= {source.rule}  # perhaps a string that we saw no end of, and the rule was the end
 
 
 class Reader:
@@ -412,6 +443,12 @@ class Reader:
         self.reset(line)
 
     def take(self, number: int, raw: str) -> None:
+        if self.began_training and (match := COMMON.match(raw)):  # nine lines of ten
+            step, total, loss, ms = match.groups()
+            self.reached(
+                number, int(step), int(total), Point(int(step), float(loss), None, None, float(ms))
+            )
+            return
         line = raw.rstrip("\n")
         whole = len(line) < len(raw)
         if not line or line.isspace():
@@ -423,10 +460,11 @@ class Reader:
         if stripped[:1] == "{" and stripped[-1:] == "}":
             stripped = json_line(stripped)
             low = stripped.lower()
-        if "bpb" in low or "loss" in low or "per byte" in low or "per_byte" in low:
-            if self.metrics(number, SPACED.sub(r"\1_\2", stripped), whole):
+        if "bpb" in low or "loss" in low or "byte" in low:
+            plain = SPACED.sub(r"\1_\2", BITS_PER_BYTE.sub("bits_per_byte", stripped))
+            if self.metrics(number, plain, whole):
                 return
-        if "train" in low and "time" in low or "stopping_early" in low:
+        if ("train" in low and "time" in low) or "stopping_early" in low:
             self.times(stripped)
         if "byte" in low or "size" in low:
             self.size(stripped)
@@ -450,7 +488,7 @@ class Reader:
         found = pairs(line)
         if not found:
             return False
-        told = readings(line, found)
+        told = readings(line, found) if len(found) <= MOST_PAIRS else []
         step = STEP.search(line) or OF_STEPS.match(line)
         train = next((p for p in found if p.kind == "train"), None)
         if step and not train and not told:
@@ -476,18 +514,8 @@ class Reader:
         return bool(told) or train is not None
 
     def point(self, number, step, total, train, told, found) -> None:
-        new_run = step <= 1 and (self.last_step or 0) > 10 and total == self.total_steps
-        if new_run and total is not None:
-            self.starts_anew(number)
-        self.began_training, self.error, self.failure, self.pending = True, "", "", ""
-        self.failure_rank = 99
-        if total is not None:
-            self.total_steps = total
-        self.last_step, self.last_point_line = step, number
         took = next((p for p in found if TIME_KEY.fullmatch(p.key)), None)
         ms = None if took is None or took.seconds is None else round(1000 * took.seconds, 6)
-        if ms is not None:
-            self.train_ms = ms
         val = told[0] if told else None
         point = Point(
             step,
@@ -496,6 +524,19 @@ class Reader:
             number_or_none(val and val.bpb),
             ms,
         )
+        self.reached(number, step, total, point)
+
+    def reached(self, number: int, step: int, total: int | None, point: Point) -> None:
+        new_run = step <= 1 and (self.last_step or 0) > 10 and total == self.total_steps
+        if new_run and total is not None:
+            self.starts_anew(number)
+        self.began_training, self.error, self.failure, self.pending = True, "", "", ""
+        self.failure_rank = 99
+        if total is not None:
+            self.total_steps = total
+        self.last_step, self.last_point_line = step, number
+        if point.train_ms is not None:
+            self.train_ms = point.train_ms
         if self.points and self.points[-1].step == step:
             last = self.points.pop()
             both = {
@@ -522,13 +563,13 @@ class Reader:
         if step and (name in PLAIN_KEYS or not name):
             name = "step"
         kind = "training" if name == "step" else kind_of(name)
-        if kind in ("progress", "derived") or (
-            name != "step" and PROGRESS.search(line) and kind != "artifact"
-        ):
+        if kind in ("progress", "derived") or (name != "step" and PROGRESS.search(line)):
             self.stage(line)
             return
         bpb, loss = number_or_none(reading.bpb), number_or_none(reading.loss)
         text = reading.bpb.text if reading.bpb else ""
+        if len(text) > 40:
+            return
         if bpb is not None and not 0 < bpb < 100:
             if bpb == bpb and abs(bpb) != math.inf:
                 return
@@ -540,7 +581,7 @@ class Reader:
             self.cut_line = True
             self.pending = name
             return
-        if reading.bpb is None and kind == "plain":
+        if reading.bpb is None and (kind == "plain" or self.last_step is None):
             return
         score = Score(name, bpb, loss, number, reading.seconds, digits, kind == "artifact", text)
         same = self.scores and replace(self.scores[-1], line=number, seconds=score.seconds)
@@ -618,7 +659,7 @@ class Reader:
             self.keep(match[1], match[2])
             return
         self.block = False
-        if match := re.fullmatch(r"([A-Za-z_]\w*)\s*[:=]\s*([^\s:=]+|\S+[:/]\S+)", stripped):
+        if match := re.fullmatch(r"([A-Za-z_]\w*)\s?[:=]\s?(\S+)", stripped):
             self.keep(match[1], match[2])
             return
         parts = re.findall(r"(?:^|(?<=\s))([A-Za-z_]\w*)[:=]([^\s,]+)", stripped)
@@ -682,6 +723,10 @@ class Reader:
         with_bpb = [s for s in each if s.val_bpb is not None]
         score = each[-1] if each else None
         notes = [*self.earlier, *self.notes]
+        for one in scores:
+            summed = kind_of(one.name) == "plain" and not one.final and one.text
+            if summed and not any(rounded_alike(one.text, other.text) for other in each):
+                notes.append(f"line {one.line} says {one.text}, which no evaluation printed")
         if score and score.val_bpb is None and not score.text and with_bpb:
             score = with_bpb[-1]
         named = [int(one) for one in SEEDS.findall(path.stem)]
@@ -727,7 +772,7 @@ class Reader:
     def why(self, score: Score | None, in_source: bool) -> str:
         """Why the log is not a whole run's, or nothing."""
         failure = self.error or self.failure
-        if self.error and self.failure and self.failure_rank < 2:
+        if self.error and self.failure and self.failure not in self.error:
             failure = f"{self.failure} ({self.error})"
         if score and score.val_bpb is None:
             return f"the last score, {score.name}, is {score.text or 'no number of bits per byte'}"
@@ -736,7 +781,7 @@ class Reader:
         if score and self.pending:
             return f"ends within {self.pending}; the last whole score is {score.name}"
         if score:
-            return ""
+            return self.asked_for()
         done = self.trained or (self.last_step is not None and self.last_step == self.total_steps)
         if self.last_step is None:
             where = "ends before the first step of training"
@@ -756,6 +801,14 @@ class Reader:
         if done and self.pending:
             where += f" (ends within {self.pending})"
         return f"{where}: {failure}" if failure else where
+
+    def asked_for(self) -> str:
+        """What the printed hyperparameters turn on and no score names."""
+        names = " ".join(s.name.lower() for s in self.scores)
+        for word, switch in (("ttt", "ttt_enabled"), ("sliding", "sliding_window_enabled")):
+            if self.values.get(switch) == "True" and word not in names:
+                return f"{switch} is True, but no score of it was printed"
+        return ""
 
 
 FAILS = re.compile(

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
+import inspect
 import re
 import sys
 import traceback
@@ -161,8 +162,12 @@ def load_library(folders: Sequence[Path] = ()) -> Library:
             raise ComposeError("no such folder of plugins", folder)
         # a module's name tells where it lies, so that two folders never share one
         package = "folder_" + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-        for technique in import_folder(folder, package, "technique", Technique, known):
-            register(technique, technique.name, shown(folder), technique.home)
+        for found in import_folder(folder, package, "technique", Technique, known):
+            if isinstance(found, Technique):
+                register(found, found.name, shown(folder), found.home)
+            else:  # a package that hooks in by itself, such as a contest
+                home = Path(found.__file__).parent
+                register(found, f"{home.name} ({shown(home)})", shown(folder), home)
     return Library(plugins, providers)
 
 
@@ -171,7 +176,7 @@ def import_folder(
 ) -> Iterable:
     """The `technique` (or `host`) of each package in a folder; a folder of one counts as well.
 
-    Packages that are `known` are left out.
+    A package with hooks of its own is returned as it is. Packages that are `known` are left out.
     """
     homes = [folder] if (folder / "__init__.py").is_file() else sorted(folder.iterdir())
     homes = [home for home in homes if (home / "__init__.py").is_file()]
@@ -186,7 +191,10 @@ def import_folder(
         name = f"pgolf_compose._bundled.{package}.{home.name}"
         module = imported(functools.partial(import_file, init, name), shown(init))
         found = getattr(module, attribute, None)
-        if not isinstance(found, kind):
+        functions = [one for one in vars(module).values() if inspect.isfunction(one)]
+        if any(hasattr(one, f"{PROJECT}_impl") for one in functions):
+            found = module
+        elif not isinstance(found, kind):
             raise ComposeError(
                 f"declares no {attribute}; write `{attribute} = {kind.__name__}(__name__, ...)`",
                 Location(init, 1),

@@ -17,6 +17,7 @@ class Product:
     """The small script, its readable twin and their map, and what people ask of them next."""
 
     name: str
+    script: str  # its file's name, without .py
     small: str
     readable: str
     map: str
@@ -26,7 +27,7 @@ class Product:
         """By path: in the folder `output`, out/NAME if None, or beside the script it names."""
         script = output if output and output.suffix == ".py" else None
         folder = script.parent if script else output or Path("out", self.name)
-        stem = script.stem if script else "train_gpt"
+        stem = script.stem if script else self.script
         texts = {f"{stem}.py": self.small, f"{stem}_human.py": self.readable}
         texts[f"{stem}.map.json"] = self.map
         return {folder / name: text.encode("utf-8") for name, text in texts.items()}
@@ -35,7 +36,9 @@ class Product:
 def product(build: Build) -> Product:
     texts = (build.packed, build.readable, build.line_map)
     small, readable, line_map = (text.decode("utf-8") for text in texts)
-    return Product(build.name, small, readable, line_map, tuple(told(build)))
+    return Product(
+        build.name, build.composition.host.script, small, readable, line_map, tuple(told(build))
+    )
 
 
 def finished(path: Path, **options) -> Product:

@@ -29,7 +29,6 @@ def readme(
     remarks: Sequence[str],
     folder: Path,
     command: str,
-    curves: bool,
     comparison: str = "",
 ) -> str:
     """The page with all its sections. `comparison` is Markdown, left out if empty."""
@@ -53,14 +52,13 @@ def readme(
         figures=figures(results) if results.runs else "",
         sources=sources(results.runs) if results.runs else "",
         remarks=remarks,
-        curves=curves,
         comparison=comparison,
         parent=composition.recipe.parent,
         changed=changed(build) if build.parent else {},
         techniques=techniques(build),
         sizes=sizes(build, results),
         script=script_name(build),
-        human=f"{Path(script_name(build)).stem}_human.py",
+        human=f"{composition.host.script}_human.py",
         run=run_commands(build, results, folder),
         command=command,
         version=__version__,
@@ -218,7 +216,7 @@ def run_commands(build: Build, results: Results, folder: Path) -> dict:
             f"{environment[key]}={value}" for key, value in values.items() if key in environment
         ]
         trains.append(" ".join([*given, start, script_name(build)]))
-    below = Path(*folder.parts[-3:])
+    below = Path(*folder.parts[-len(Path(track.layout).parts) :])
     return {
         "folder": below.as_posix(),
         "data": data_command(build),

@@ -24,7 +24,7 @@ from pgolf_compose.origin import File, Location, Origin
 from pgolf_compose.places import STAMP, Fragment, directives, places_in, read_places, read_text
 from pgolf_compose.resolve import Assignment, Composition
 from pgolf_compose.script import WIDTH, Script, check_defined, check_names, drop_unused, tidy
-from pgolf_compose.technique import Value
+from pgolf_compose.technique import Host, Value
 
 __all__ = ["render"]
 
@@ -404,8 +404,7 @@ def header(composition: Composition) -> Fragment:
         (f"Recipe {composition.name}, composed by pgolf-compose {__version__}.", recipe),
         *((prose(line), recipe) for line in textwrap.wrap(rules(composition), WIDTH - 4)),
         ("", host),
-        ("    torchrun --standalone --nproc_per_node=8 train_gpt.py    # 8 GPUs, or 4, 2", host),
-        ("    python train_gpt.py                                      # one GPU, or a CPU", host),
+        *((f"    {prose(line)}", host) for line in usage(composition.host)),
     ]
     if composition.techniques:
         lines.append(("", host))
@@ -419,6 +418,11 @@ def header(composition: Composition) -> Fragment:
                 lines.append((line, origin))
     lines.append(('"""', host))
     return replace(generated_fragment("host", "header", lines), verb="fill?")
+
+
+def usage(host: Host) -> list[str]:
+    """The commands that run a host's script."""
+    return [line.replace("{script}", f"{host.script}.py") for line in host.usage]
 
 
 def prose(text: str) -> str:

@@ -35,12 +35,12 @@ def facts(build: Build, code_bytes: int | None = None) -> Facts:
     parameters = artifact = None
     why = ""
     try:
-        shapes = parameter_shapes(build.script)
+        shapes = parameter_shapes(build.script, composition.host.model)
         parameters = sum(math.prod(shape) for shape in shapes.values())
         if code_bytes is not None:
             artifact, why = predicted(build, shapes, code_bytes)
     except Unknown as error:
-        why = f"not told without torch: {error}"
+        why = f"not told without torch: {error}" if composition.host.model else ""
     return Facts(
         readable_bytes=len(build.readable),
         readable_lines=len(build.script.lines),

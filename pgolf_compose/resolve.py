@@ -301,7 +301,10 @@ def dataset_settings(dataset: Dataset | None, recipe: Recipe) -> dict[str, Setti
     if dataset is None:
         return {}
     where = recipe.data.where
-    settings = {"vocab_size": Setting(dataset.vocab_size, where)}
+    settings = {name: Setting(value, where) for name, value in dataset.settings.items()}
+    if dataset.files:
+        return settings
+    settings["vocab_size"] = Setting(dataset.vocab_size, where)
     if dataset.shards:
         settings["data_path"] = Setting(f"{{data_dir}}/datasets/{dataset.shards}", where)
     if dataset.tokenizer:

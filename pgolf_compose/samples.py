@@ -1,6 +1,7 @@
 """Which runs count, and what has to be known of them before their mean is believed."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ def sample_of_entry(entry: Entry) -> Sample:
         name=f"{entry.label} of {entry.date}",
         summary=known,
         values=entry.seeds,
-        tokens=entry.val_loss / known.mean if entry.val_loss else None,
+        tokens=per_bit(entry.val_loss, known.mean),
         date=entry.date,
         notes=tuple(notes),
     )
@@ -62,21 +63,20 @@ def sample_of_logs(
     """The runs of some logs. `folders` tell what was claimed of them, `beside` what lies there too.
 
     A log counts once, if it is complete and its run is no copy of another. Of several runs of one
-    seed that a folder claims, the claimed one counts; otherwise the worst. Raises ComposeError
-    where none counts.
+    seed that a folder claims, the claimed one counts; otherwise the worst. Of a folder that names
+    its seeds, no others count. Raises ComposeError where none counts.
     """
     warnings: list[str] = []
-    counted = list(
-        one_of_each_seed(different(finished(logs, warnings), warnings), folders, warnings)
-    )
+    runs = different(finished(logs, warnings), warnings)
+    counted = one_of_each_seed(named(runs, folders, warnings), folders, warnings)
     if not counted:
         where = folders[0].path if folders else logs[0].path if logs else None
         why = f": {'; '.join(warnings)}" if warnings else ""
         raise ComposeError(f"there is no complete log with a score to compare{why}", where)
     scores = [log.score for log in counted]
     values = tuple(score.val_bpb for score in scores)
-    losses = [score.val_loss for score in scores]
-    tokens = None if None in losses else mean(losses) / mean(values)
+    losses = [score.val_loss if finite(score.val_loss) else None for score in scores]
+    tokens = None if None in losses else per_bit(mean(losses), mean(values))
     warnings += [*unlike(counted), *chosen(counted, values, folders, [*beside])]
     return Sample(
         name=listed(dict.fromkeys(shown(one.path) for one in folders))
@@ -90,16 +90,26 @@ def sample_of_logs(
     )
 
 
+def per_bit(loss: float | None, bpb: float) -> float | None:
+    """Nats per token for one bit per byte; None where either is no score."""
+    return loss / bpb if loss and bpb > 0 else None
+
+
 def finished(logs: Sequence[Log], warnings: list[str]) -> list[Log]:
     """The logs with a score of the compressed model; why the others are left out."""
     found = []
     for log in logs:
-        if log.complete and log.score is not None and log.score.val_bpb is not None:
+        if log.complete and finite(log.val_bpb):
             found.append(log)
         else:
-            why = log.reason if not log.complete else "it has no score in bits per byte"
+            told = "its score is no number" if log.val_bpb is not None else "it has no score"
+            why = log.reason if not log.complete else told
             warnings.append(f"{log.path.name} is left out: {why or 'it is not complete'}")
     return found
+
+
+def finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def different(logs: Sequence[Log], warnings: list[str]) -> list[Log]:
@@ -125,6 +135,23 @@ def sha256(path: Path) -> str:
         return str(path)
 
 
+def named(logs: Sequence[Log], folders: Sequence[Folder], warnings: list[str]) -> list[Log]:
+    """Without the logs of seeds that their folder's submission.json does not name."""
+    found = list(logs)
+    for folder in folders:
+        seeds = {*folder.seeds, *folder.named_seeds}
+        inside = [log for log in found if log.path.is_relative_to(folder.path)]
+        if seeds & {log.seed for log in inside}:
+            others = [log for log in inside if log.seed not in seeds]
+            found = [log for log in found if log not in others]
+            if others:
+                names = listed(log.path.name for log in others)
+                warnings.append(
+                    f"{names}: of no seed that {ABOUT} names, {those(sorted(seeds))}; not counted"
+                )
+    return found
+
+
 def one_of_each_seed(
     logs: Sequence[Log], folders: Sequence[Folder], warnings: list[str]
 ) -> list[Log]:
@@ -148,8 +175,8 @@ def one_of_each_seed(
 
 
 def is_claimed(log: Log, folders: Sequence[Folder]) -> bool:
-    """Whether a folder gives this log's score as that of its seed."""
-    claims = [one.seeds.get(log.seed, {}).get("val_bpb") for one in folders]
+    """Whether a folder gives this log's score as that of its seed, or as its own."""
+    claims = [one.seeds.get(log.seed, {}).get("val_bpb", one.val_bpb) for one in folders]
     return any(one and rounds_to(log.score.val_bpb, one) for one in claims)
 
 
@@ -226,13 +253,11 @@ def chosen(
     if beside:
         yield f"more logs lie there that are not counted: {listed(sorted(p.name for p in beside))}"
     for folder in folders:
-        named = sorted({*folder.seeds, *folder.named_seeds})
-        if missing := [seed for seed in named if seed not in seeds and None not in seeds]:
+        told = sorted({*folder.seeds, *folder.named_seeds})
+        if missing := [seed for seed in told if seed not in seeds and None not in seeds]:
             yield f"{ABOUT} names {seeds_of(missing)}, and no log that counts has it"
-        if named and (more := [seed for seed in known if seed not in named]):
-            yield f"{ABOUT} does not name {seeds_of(more)}, of which there is a log"
         for key, made in all_seeds(folder.about):
-            if more := [seed for seed in made if seed not in seeds and seed not in named]:
+            if more := [seed for seed in made if seed not in seeds and seed not in told]:
                 yield f"{ABOUT} tells of more runs than count, {seeds_of(more)} ({key})"
         if planned := planned_seeds(folder.path):
             if missing := [seed for seed in planned if seed not in seeds]:

@@ -8,7 +8,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 from pgolf_compose.errors import ComposeError
@@ -21,12 +20,14 @@ MARK = re.compile(r"^<!-- (/?)pgolf-compose:([a-z][a-z-]*) -->\r?\n?", re.M)
 
 @dataclass(frozen=True)
 class Section:
-    """Text between two marks: `start` and `end` are where it begins and ends in its page."""
+    """Text between two marks: from `start` to `end` of its page, with marks `opens` to `closes`."""
 
     name: str
     text: str
     start: int
     end: int
+    opens: int
+    closes: int
     line: int  # of its first line, from 1
 
 
@@ -54,7 +55,8 @@ def read_sections(page: str, path: Path | None = None) -> dict[str, Section]:
         if closing:
             start = opened.end()
             text = page[start : mark.start()]
-            found[name] = Section(name, text, start, mark.start(), line_of(page, start))
+            edges = start, mark.start(), opened.start(), mark.end()
+            found[name] = Section(name, text, *edges, line_of(page, start))
             opened = None
         else:
             opened = mark
@@ -72,8 +74,8 @@ def updated(
     """The old page with the new one's sections, and the names of those that its author took out.
 
     `known` holds the digest of each section as it was written last. One that somebody has changed
-    since is refused, with its line, unless `force`. A section that is in neither goes below the
-    one it follows in the new page.
+    since is refused, with its line, unless `force`. A section that the new page has no more goes,
+    one that the old page never had goes below the one it follows.
     """
     there, wanted = read_sections(old, path), read_sections(new)
     if not there and not force:
@@ -85,15 +87,18 @@ def updated(
     if not there:
         return new, []
     for name, one in there.items():
-        if name in wanted and not force:
-            check_own(one, wanted[name], known.get(name), path)
+        if (name in wanted or name in known) and not force:
+            check_own(one, wanted.get(name), known.get(name), path)
     ends = "\r\n" if old.count("\r\n") * 2 > old.count("\n") else "\n"
     pieces, at = [], 0
     for one in there.values():
-        text = wanted[one.name].text if one.name in wanted else one.text
-        text = text.replace("\r\n", "\n").replace("\n", ends)
-        pieces += [old[at : one.start], text]
-        at = one.end
+        if one.name in wanted:
+            text = wanted[one.name].text.replace("\n", ends)
+            pieces += [old[at : one.start], text]
+            at = one.end
+        elif one.name in known:
+            pieces.append(old[at : one.opens].removesuffix(ends))
+            at = one.closes
     page = "".join([*pieces, old[at:]])
     missing = [name for name in wanted if name not in there]
     for name in missing:
@@ -102,12 +107,14 @@ def updated(
     return page, [name for name in missing if name in known]
 
 
-def check_own(old: Section, new: Section, known: str | None, path: Path) -> None:
+def check_own(old: Section, new: Section | None, known: str | None, path: Path) -> None:
     """Refuse to write over what somebody changed inside of a section."""
-    if digest(old.text) in (known, digest(new.text)):
+    if digest(old.text) in (known, new and digest(new.text)):
         return
-    lines = zip_longest(old.text.splitlines(), new.text.splitlines())
-    line = next((n for n, (a, b) in enumerate(lines) if a != b), 0)
+    before, after = old.text.splitlines(), new.text.splitlines() if new else []
+    strange = [n for n, line in enumerate(before) if line not in after]
+    # where the section is to change in itself as well, its first line must do
+    line = strange[0] if strange and sum(one not in before for one in after) < 2 else 0
     raise ComposeError(
         f"the section {old.name} is written here, and somebody has changed it; move your words "
         "out of its marks and they stay, or give --force to write it anew",
@@ -122,8 +129,7 @@ def inserted(page: str, name: str, order: list[str], text: str, ends: str) -> st
     whole = section(name, text).replace("\n", ends)
     at = 0
     if above:
-        mark = MARK.match(page, there[above[-1]].end)
-        at = mark.end()
+        at = there[above[-1]].closes
     return f"{page[:at]}{ends if at else ''}{whole}{'' if at else ends}{page[at:]}"
 
 

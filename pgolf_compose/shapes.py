@@ -1,7 +1,7 @@
 """Count a script's parameters without torch, by building its model from stand-ins with shapes.
 
-The class named `GPT` is built as the script builds it, `GPT(Hyperparameters())`, with `torch`
-replaced by objects that know nothing but shapes. Whatever they cannot say raises `Unknown`:
+The class that the host names is built as the script builds it, `GPT(Hyperparameters())`, with
+`torch` replaced by objects that know nothing but shapes. Whatever they cannot say raises `Unknown`:
 no count is better than a wrong one.
 """
 
@@ -19,14 +19,14 @@ class Unknown(Exception):
     """The model uses something whose parameters cannot be told without torch."""
 
 
-def parameter_shapes(script: Script) -> dict[str, tuple[int, ...]]:
+def parameter_shapes(script: Script, name: str = "GPT") -> dict[str, tuple[int, ...]]:
     """Every parameter's shape by its state_dict name, in the order of registration."""
-    _, model = built(script)
+    _, model = built(script, name)
     return {name: value.shape for name, value in model.named_parameters()}
 
 
-def built(script: Script) -> tuple[dict, "Module"]:
-    """The script's names, run on stand-ins, and its model."""
+def built(script: Script, name: str = "GPT") -> tuple[dict, "Module"]:
+    """The script's names, run on stand-ins, and its model, of the class called `name`."""
     wanted = (ast.ClassDef, ast.FunctionDef, ast.Import, ast.ImportFrom, ast.Assign)
     kept = [node for node in script.tree.body if isinstance(node, wanted)]
     code = compile(ast.Module(kept, []), script.name, "exec", dont_inherit=True)
@@ -34,7 +34,7 @@ def built(script: Script) -> tuple[dict, "Module"]:
     space = {"__name__": "counted", "__file__": script.name, "__builtins__": builtin}
     try:
         exec(code, space)
-        return space, space["GPT"](space["Hyperparameters"]())
+        return space, space[name](space["Hyperparameters"]())
     except (Exception, SystemExit) as error:
         raise Unknown(f"{type(error).__name__}: {error}") from None
 

@@ -68,7 +68,13 @@ class Stopwatch:
 def smoke(build: Build, folder: Path) -> Iterator[Stage]:
     """Every stage of the readable script, then whether the small file computes the same."""
     watched = Stopwatch()
-    readable, small = folder / "train_gpt_human.py", folder / "train_gpt.py"
+    host = build.composition.host
+    if "torch" not in host.packages:
+        raise ComposeError(
+            f"a smoke run follows torch, which the host {host.name} does not use; "
+            "run it at a small size, by --set"
+        )
+    readable, small = folder / f"{host.script}_human.py", folder / f"{host.script}.py"
     env = small_environment(
         small_data(folder, cache.folder(), VOCABULARY), VOCABULARY, smoke_sizes(build)
     )

@@ -33,6 +33,7 @@ from pgolf_compose.passes.freeze import KEPT
 from pgolf_compose.readme import readme
 from pgolf_compose.script import Script
 from pgolf_compose.sections import digests, updated
+from pgolf_compose.standing import standing
 
 __all__ = ["Submission", "submission", "submission_folder"]
 
@@ -58,25 +59,27 @@ class Submission:
 
 
 def submission_folder(build: Build, root: Path, date: str) -> Path:
-    """records/<track>/<date>_<name> below a root; refuses what would lie elsewhere."""
-    track, name = build.composition.track, f"{date}_{build.name}"
-    below = track.folder or track.name
-    if not PLAIN.fullmatch(below):
-        raise ComposeError(f"track {track.name} wants the folder {below!r}; it is no plain name")
-    wrong = f"has {len(name)} characters" if len(name.encode()) > LONGEST else ""
-    if wrong or name.endswith("."):
-        raise ComposeError(
-            f"its folder's name, {name[:40]}{'...' * (len(name) > 40)}, "
-            f"{wrong or 'ends in a dot'}; give the recipe another `name`",
-            build.composition.recipe.path,
-        )
-    folder = root / "records" / below / name
-    for one in (folder.parent.parent, folder.parent, folder):
+    """Where the track's contest lays it out, below a root; refuses what would lie elsewhere."""
+    track = build.composition.track
+    below = track.submission_folder(Path(), date, build.name)
+    for part in below.parts:
+        wrong = "ends in a dot" if part.endswith(".") else ""
+        wrong = f"has {len(part)} characters" if len(part.encode()) > LONGEST else wrong
+        wrong = wrong if PLAIN.fullmatch(part) else "is no plain name"
+        if wrong:
+            short = part if len(part) < 50 else f"{part[:40]}..."
+            raise ComposeError(
+                f"its folder {short!r} {wrong}; give the recipe another `name`, or the track "
+                "another folder",
+                build.composition.recipe.path,
+            )
+    folder = root / below
+    for one in (folder, *folder.parents[: len(below.parts) - 1]):
         if one.is_symlink():
             raise ComposeError(
                 "is a link to another place; name with -o the folder that it leads to, or take "
                 "it away",
-                one,
+                str(one),  # not what it leads to
             )
         if one.exists() and not one.is_dir():
             raise ComposeError("is a file where a folder would go; move it away", one)
@@ -84,10 +87,16 @@ def submission_folder(build: Build, root: Path, date: str) -> Path:
 
 
 def submission(
-    build: Build, folder: Path, date: str, logs: Sequence[Path] = (), force: bool = False
+    build: Build,
+    folder: Path,
+    date: str,
+    logs: Sequence[Path] = (),
+    force: bool = False,
+    against: str = "",
 ) -> Submission:
     """Every file of the folder, with the results that logs tell and all that a person added.
 
+    `against` is a row of the track's leaderboard, or `best`; if empty, that of the last time.
     Logs that lie in the folder as train_seed<seed>.log count as well. Raises ComposeError for a
     log that is not of this build and for what somebody has changed since it was written here.
     """
@@ -107,7 +116,7 @@ def submission(
     name = script_name(build)
     files: dict[str, bytes | Copy] = {
         name: build.packed,
-        f"{Path(name).stem}_human.py": build.readable,
+        f"{build.composition.host.script}_human.py": build.readable,
         RECIPE: flattened(build.composition, ["techniques"] if sources else []).encode(),
         "requirements.txt": requirements_text(build.script).encode(),
         **sources,
@@ -115,16 +124,24 @@ def submission(
     }
     if results.runs:
         title = str(about.get("name") or build.name)
-        files[CURVES] = svg([run.log for run in results.runs], title).encode("utf-8")
+        names = [f"seed {run.seed}" for run in results.runs]
+        files[CURVES] = svg([run.log for run in results.runs], title, names).encode("utf-8")
     old = old_about(folder / ABOUT)
     built = mapping(old, BUILT_WITH)
-    page = readme(build, results, found, remarks, folder, command(build), CURVES in files)
+    against = against or str(built.get("against") or "")
+    compared = ""
+    if against:
+        compared = standing(
+            build.composition.track, [run.log for run in results.runs], against, date
+        )
+    page = readme(build, results, found, remarks, folder, command(build), compared)
     page, taken_out = kept_page(folder / README, page, built, force)
     sections = digests(page) | {one: built["readme"][one] for one in taken_out}
-    described = description(build, date, results, files, sections)
+    described = description(build, date, results, files)
+    described[BUILT_WITH] |= {"readme": sections, **({"against": against} if against else {})}
     if old:
-        built = described.pop(BUILT_WITH)
-        described = {**merged(described, old, folder / ABOUT, force), BUILT_WITH: built}
+        now = described.pop(BUILT_WITH)
+        described = {**merged(described, old, folder / ABOUT, force), BUILT_WITH: now}
     files[README] = page.encode("utf-8")
     files[ABOUT] = checked(described, folder / ABOUT)
     check_links(folder, files)
@@ -157,7 +174,8 @@ def check_links(folder: Path, names: Iterable[str]) -> None:
         for one in (path, *path.parents[: len(path.parts) - len(folder.parts) - 1]):
             if one.is_symlink():
                 raise ComposeError(
-                    "is a link; a submission holds files: put a copy there, or take it away", one
+                    "is a link; a submission holds files: put a copy there, or take it away",
+                    str(one),
                 )
 
 
@@ -208,7 +226,6 @@ def description(
     date: str,
     results: Results,
     files: Mapping[str, bytes | Copy],
-    sections: Mapping[str, str],
 ) -> dict:
     """submission.json: the community's keys; what no log has told is null or left out."""
     about, track = build.composition.recipe.submission, build.composition.track
@@ -252,7 +269,6 @@ def description(
         "packages": sorted(one for one in packages if re.fullmatch(r"\S+ \S+", one)),
         "versions": versions(),
         "sha256": {**hashes, ABOUT: digest(result, keys)},
-        "readme": dict(sections),
         "keys": keys,
     }
     return result
@@ -276,7 +292,7 @@ def whole(value: Decimal | None) -> int | None:
 
 def command(build: Build) -> str:
     """What composes the script again from the folder's recipe."""
-    more = [f"--keep {name}" for name in sorted(build.keep - KEPT)]
+    more = [f"--keep {name}" for name in sorted(build.keep - KEPT - {*build.composition.host.keep})]
     if build.packer.name != "instant":
         more.append(f"--pack {build.packer.name}")
     return " ".join(["pgolf-compose", RECIPE, *more])

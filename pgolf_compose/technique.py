@@ -213,7 +213,12 @@ class Technique(Declared):
 
 @dataclass(frozen=True, eq=False)
 class Host(Declared):
-    """A host script: templates in its folder, rendered from `template`, whose name it ships under.
+    """A host script: templates in its folder, rendered from `template`, whose name the script has.
+
+    `usage` are the commands that run it, with {script} for its file; `packages` what must be
+    installed for that; `keep` the names of the environment that a small file still reads, besides
+    those of every host; `writes` patterns of the files that a run leaves. `model` is the class
+    whose parameters are counted, empty where there is none.
 
     `artifact_bytes(shapes, settings)` predicts the compressed model, (least, most) bytes, from
     the parameters' shapes by name and the host's settings by name. It speaks for the host's own
@@ -221,11 +226,21 @@ class Host(Declared):
     """
 
     template: str = field(default="train_gpt.py", kw_only=True)
+    usage: tuple[str, ...] = field(default=("python {script}",), kw_only=True)
+    packages: tuple[str, ...] = field(default=("torch",), kw_only=True)
+    keep: tuple[str, ...] = field(default=(), kw_only=True)
+    writes: tuple[str, ...] = field(default=("final_model*", "logs/*.txt"), kw_only=True)
+    model: str = field(default="GPT", kw_only=True)
     artifact_bytes: Callable[[Mapping, Mapping], tuple[int, int]] | None = field(
         default=None, kw_only=True
     )
 
     kind = "templates"
+
+    @property
+    def script(self) -> str:
+        """The name of its script, without .py: `train_gpt`."""
+        return Path(self.template).stem
 
     @hookimpl
     def register_templates(self) -> "list[Host]":

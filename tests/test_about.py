@@ -126,9 +126,9 @@ def test_what_a_person_added_may_not_break_the_schema():
 
 def test_the_schema_that_is_shipped_is_the_model_s():
     path = ROOT / "pgolf_compose" / "submission.schema.json"
-    assert json.loads(path.read_text()) == about_schema(), (
-        f"python -m pgolf_compose show --schema submission > {path}"
-    )
+    assert (
+        json.loads(path.read_text()) == about_schema()
+    ), f"python -m pgolf_compose show --schema submission > {path}"
 
 
 def test_the_schema_says_what_each_key_is(cli):
@@ -143,4 +143,4 @@ def test_the_schema_says_what_each_key_is(cli):
 def test_ours_are_the_community_s_keys():
     found = [json.loads(path.read_text()) for path in SHARED.glob("records/*/*/submission.json")]
     seen = {key for one in found for key in one}
-    assert set(About.model_fields) - seen == {"status", "built_with"} - seen
+    assert set(About.model_fields) - seen == {"pr", "status", "built_with"} - seen

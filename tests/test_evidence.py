@@ -90,9 +90,7 @@ def test_a_log_that_holds_another_script_is_refused(mine, tmp_path, refusal):
     )
 
 
-def test_a_log_of_a_script_of_another_size_is_refused_everywhere(
-    mine, unranked, tmp_path, refusal
-):
+def test_a_log_of_a_script_of_another_size_is_refused_everywhere(mine, unranked, tmp_path, refusal):
     path = write_log(tmp_path, mine, 1, script="", code=16630)
     for build in (mine, unranked):
         assert refusal(build, path) == (

@@ -13,7 +13,7 @@ from pgolf_compose.markup import code, linked, plain, table
         ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
         ("<!-- /pgolf-compose:title -->", "&lt;!-- /pgolf-compose:title --&gt;"),
         ("a | b", "a \\| b"),
-        ("[x](http://y) ![z](w)", "\\[x\\](http://y) !\\[z\\](w)"),
+        ("[x](http://y) ![z](w)", "\\[x\\](http://y) \\!\\[z\\](w)"),
         ("*a* _b_ `c` ~d~ $e$", "\\*a\\* \\_b\\_ \\`c\\` \\~d\\~ \\$e\\$"),
         ("# no heading", "\\# no heading"),
         ("- no item", "\\- no item"),
@@ -27,7 +27,12 @@ def test_a_text_stays_a_text(text, safe):
 
 
 def test_code_has_more_backticks_than_its_text():
-    assert [code(one) for one in ("a", "a`b", "`a", "a\nb")] == ["`a`", "``a`b``", "`` `a ``", "`a b`"]
+    assert [code(one) for one in ("a", "a`b", "`a", "a\nb")] == [
+        "`a`",
+        "``a`b``",
+        "`` `a ``",
+        "`a b`",
+    ]
 
 
 def test_a_pull_request_is_a_link_where_the_track_has_an_address():

@@ -126,7 +126,8 @@ def test_an_installed_wheel_composes_what_the_checkout_composes(tmp_path, cli):
     shutil.rmtree(tmp_path / "source")
     installed = outside(python, "baseline", "--with", "metrics", "--readable", "--stdout")
     assert installed.stdout == cli("baseline", "--with", "metrics", "--readable", "--stdout").stdout
-    assert outside(python, "list").stdout == cli("list").stdout
+    for listed in ([], ["--tracks"], ["--leaderboard"]):
+        assert outside(python, "list", *listed).stdout == cli("list", *listed).stdout
     assert outside(python, "submit", "baseline", "-o", tmp_path / "pr").returncode == 0
     assert outside(python, "baseline", "--check").returncode == 0
 

@@ -53,6 +53,17 @@ def test_a_section_that_was_taken_out_stays_out_and_a_new_one_finds_its_place():
     )
 
 
+def test_a_section_that_is_no_more_written_goes_unless_somebody_changed_it():
+    less = section("title", "# A")
+    page, _ = updated(f"above\n{OLD}below\n", less, digests(OLD), PAGE)
+    assert page == f"above\n{less}below\n"
+    mine = OLD.replace("0.2", "mine")
+    with pytest.raises(ComposeError, match="the section results is written here"):
+        updated(mine, less, digests(OLD), PAGE)
+    # one that nobody here has written is its author's
+    assert updated(f"{less}{section('mine', 'x')}", less, {}, PAGE)[0].endswith("mine -->\n")
+
+
 def test_line_ends_are_the_page_s_own():
     windows = OLD.replace("\n", "\r\n") + "mine\r\n"
     page, _ = updated(windows, NEW, digests(OLD), PAGE)

@@ -11,6 +11,7 @@ from pgolf_compose.cli.comparing import diff
 from pgolf_compose.cli.composing import compose, data, new
 from pgolf_compose.cli.listing import list_command
 from pgolf_compose.cli.packing import pack, unpack
+from pgolf_compose.cli.results import results
 from pgolf_compose.cli.running import run
 from pgolf_compose.cli.showing import show
 from pgolf_compose.cli.submitting import submit
@@ -60,5 +61,6 @@ def main() -> None:
     """
 
 
-for command in (compose, list_command, show, new, data, run, diff, pack, unpack, submit, audit):
+COMMANDS = (compose, list_command, show, new, data, run, results, diff, pack, unpack, submit)
+for command in (*COMMANDS, audit):
     main.add_command(command)

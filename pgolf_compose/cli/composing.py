@@ -70,8 +70,9 @@ def compose_readable(path, output, stdout, check, force, options) -> None:
     if stdout:
         click.echo(build.readable, nl=False)
         return
+    human = f"{build.composition.host.script}_human.py"
     script = output if output and output.suffix == ".py" else None
-    script = script or (output or Path("out", build.name)) / "train_gpt_human.py"
+    script = script or (output or Path("out", build.name)) / human
     if not check:
         write_files({script: build.readable}, force)
     rows = [("composes" if check else str(script), size_in_lines(build.script.code))]
@@ -110,7 +111,7 @@ def new(name, parent, folder) -> None:
 @json_option
 def data(variant, folder, vocab_size, as_json) -> None:
     """Make the tiny dataset in FOLDER (data/tiny), or check a fetched one there (data)."""
-    from pgolf_compose.data import Dataset, check_dataset, make_tiny
+    from pgolf_compose.data import Dataset, check_dataset, check_files, make_tiny
     from pgolf_compose.plugins import load_library, pick
 
     dataset = pick("dataset", variant, load_library().datasets)
@@ -120,6 +121,14 @@ def data(variant, folder, vocab_size, as_json) -> None:
         dataset = Dataset("tiny", dataset.summary, vocab_size)
         made = "made" if make_tiny(folder, vocab_size) else "already there"
     folder = folder or Path("data")
+    if dataset.files:
+        sizes = check_files(dataset, folder)
+        if as_json:
+            echo_json({"variant": variant, "folder": str(folder), "bytes": sizes})
+        else:
+            rows = [(name, f"{size:,} bytes") for name, size in sizes.items()]
+            table([(variant, dataset.summary), *rows, ("use", f"DATA_DIR={folder}")])
+        return
     train, val = check_dataset(dataset, folder)
     tokens = {"train": sum(s.tokens for s in train), "val": sum(s.tokens for s in val)}
     shards = {"train": len(train), "val": len(val)}

@@ -54,8 +54,8 @@ def listing(what: str, library) -> list[dict]:
         from pgolf_compose.places import read_places
 
         return [
-            {"name": one.name, "kind": one.kind, "where": one.origin.file.path.name}
-            | {"scope": one.scope}
+            {"host": host.name if len(library.hosts) > 1 else "", "name": one.name}
+            | {"kind": one.kind, "where": one.origin.file.path.name, "scope": one.scope}
             for host in library.hosts.values()
             for one in read_places(host).values()
         ]
@@ -74,7 +74,7 @@ def listing(what: str, library) -> list[dict]:
 
 
 def leaderboards(library) -> list[dict]:
-    """The rows of each leaderboard, with the mean of their runs, under the first track that has it."""
+    """The rows of each leaderboard, with the mean of their runs; of the first track that has it."""
     from pgolf_compose.leaderboard import read_leaderboard
 
     boards = {one.leaderboard: one.name for one in reversed(library.tracks.values())}

@@ -99,15 +99,16 @@ def run_for_real(build, data_dir: Path | None, processes: int, force: bool) -> N
     files = product(build).files(folder)
     write_files(files, force)
     env = {"DATA_DIR": str(data_dir.resolve())}
-    script = folder.resolve() / "train_gpt.py"
+    host = build.composition.host
+    script = folder.resolve() / f"{host.script}.py"
     twin = build.script.origins, build.small_lines
     with progress_display() as show_line:
-        for line in follow(script, folder, env, processes, *twin):
+        for line in follow(script, folder, env, processes, *twin, packages=host.packages):
             show_line(line)
     rows = [(str(path), f"{path.stat().st_size:,} bytes") for path in files]
     rows += [
         (str(path), f"{path.stat().st_size:,} bytes")
-        for pattern in ("final_model*", "logs/*.txt")
+        for pattern in host.writes
         for path in sorted(folder.glob(pattern))
     ]
     table(rows)

@@ -26,12 +26,13 @@ __all__ = ["submit"]
 )
 @path_option("-o", "--output", default=".", help="Where records/ lies, or is made.")
 @click.option("--date", help="YYYY-MM-DD; today if left out.")
+@click.option("--against", default="", metavar="ROW", help="pr1493 of the leaderboard, or best.")
 @click.option("--force", is_flag=True, help="Write over what somebody changed, too.")
 @pack_option
 @keep_option
 @allow_option
 @recipe_options
-def submit(recipe, more, logs, output, date, force, **options) -> None:
+def submit(recipe, more, logs, output, date, against, force, **options) -> None:
     """Make the folder of a pull request, or bring it up to date: records/TRACK/DATE_NAME.
 
     Every figure is one of LOG, with its line. A log that is not of this very script, recipe and
@@ -57,7 +58,7 @@ def submit(recipe, more, logs, output, date, force, **options) -> None:
     except ValueError:
         raise ComposeError(f"{date} is no date; write it like 2026-04-05") from None
     folder = submission_folder(build, output, date)
-    made = submission(build, folder, date, [*logs, *more], force)
+    made = submission(build, folder, date, [*logs, *more], force, against)
     write_files(made.files, force, ours=made.ours)
     for path in made.files:
         click.echo(path)

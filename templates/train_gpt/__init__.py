@@ -34,6 +34,10 @@ def misfit(values: Mapping) -> str:
 host = Host(
     __name__,
     env_prefix="",
+    usage=(
+        "torchrun --standalone --nproc_per_node=8 {script}    # 8 GPUs, or 4, 2",
+        "python {script}                                      # one GPU, or a CPU",
+    ),
     artifact_bytes=artifact_bytes,
     misfit=misfit,
     smoke={

@@ -1,0 +1,95 @@
+"""`results`: what logs and folders tell."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from pgolf_compose.cli.shared import echo_json, json_option, path_option, table
+
+__all__ = ["results"]
+
+
+@click.command()
+@click.argument(
+    "paths", metavar="LOG_OR_FOLDER...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option("--curves", is_flag=True, help="Plot training and validation loss.")
+@path_option("--svg", metavar="FILE", help="Write the plot as an SVG.")
+@click.option("--force", is_flag=True, help="Replace FILE though it was not written here.")
+@json_option
+def results(paths, curves, svg, force, as_json) -> None:
+    """What training logs tell: scores, sizes, steps, how far they came.
+
+    A folder stands for the logs in it, and its submission.json is held to them. Exit code 1 if a
+    log is not whole: cut off, crashed, or without a score of the artifact.
+
+    \b
+    Which score counts: the last evaluation of the compressed artifact that the
+    log's last run printed. The order decides, never which is best; a better one
+    that was printed before is told. Validation while training, diagnostics and
+    running values do not count. `x` and `x_exact`, or one score under two names,
+    are one evaluation: the printing with most digits counts, of equals the first.
+    """
+    from pgolf_compose.results import gather, results_json, rows, summaries, warnings
+
+    groups, told = gather(paths)
+    logs = [log for group in groups for log in group.logs]
+    if svg is not None:
+        from pgolf_compose.curves import svg as drawn
+        from pgolf_compose.files import write_files
+
+        title = paths[0].resolve().name if len(paths) == 1 else f"{len(logs)} logs"
+        write_files({svg: drawn(logs, title).encode()}, force)
+        told.append(f"wrote {svg}")
+    for line in told:
+        click.echo(line, err=True)
+    if as_json:
+        echo_json(results_json(groups))
+    else:
+        for number, group in enumerate(groups):
+            if number:
+                click.echo()
+            if group.folder is not None and len(groups) > 1:
+                click.echo(f"{group.folder.path}:")
+            if group.logs:
+                numbers_right(rows(group.logs))
+            for line in summaries(group):
+                click.echo(line)
+            for line in warnings(group):
+                click.echo(f"note: {line}")
+        if curves:
+            click.echo()
+            plot(logs)
+    if not all(log.complete for log in logs):
+        click.get_current_context().exit(1)
+
+
+def numbers_right(rows: list[tuple[str, ...]]) -> None:
+    """A table whose columns of numbers are flush right."""
+    columns = list(zip(*rows, strict=True))
+    right = [name not in ("log", "metric", "status") for name in rows[0]]
+    widths = [max(map(len, column)) for column in columns]
+    table(
+        [
+            tuple(
+                cell.rjust(width) if flush else cell
+                for cell, width, flush in zip(row, widths, right, strict=True)
+            )
+            for row in rows
+        ]
+    )
+
+
+def plot(logs) -> None:
+    from pgolf_compose.curves import colour_wanted, terminal
+
+    is_terminal = sys.stdout.isatty()
+    width = max(30, min(shutil.get_terminal_size().columns, 160)) if is_terminal else 80
+    style = (
+        (lambda text, colour: click.style(text, fg=colour)) if colour_wanted(is_terminal) else None
+    )
+    encoding = (sys.stdout.encoding or "ascii").lower()
+    for line in terminal(logs, width, style=style, ascii_only="utf" not in encoding):
+        click.echo(line)
