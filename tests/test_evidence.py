@@ -203,6 +203,12 @@ def test_a_run_that_is_no_result_is_refused_for_a_leaderboard(mine, tmp_path, re
     )
 
 
+def test_a_run_that_diverged_has_no_figure(mine, unranked, tmp_path, refusal):
+    assert "train_seed1.txt: this run" in refusal(mine, write_log(tmp_path, mine, 1, bpb="nan"))
+    results = read_runs(unranked, [write_log(tmp_path, unranked, 1, bpb="nan")], (1,))
+    assert results.mean("val_bpb") is None
+
+
 def test_elsewhere_it_is_shown_and_said(unranked, tmp_path):
     cut = write_log(tmp_path, unranked, 1, model=15_999_000)
     results = read_runs(unranked, [cut], (1,))
