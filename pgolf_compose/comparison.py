@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pgolf_compose.errors import listed
 from pgolf_compose.leaderboard import Entry, Policy, best_before
 from pgolf_compose.samples import Sample, sample_of_entry
 from pgolf_compose.statistics import NoTest, Test, one_sample, t_quantile, welch
@@ -75,13 +74,16 @@ def compare(ours: Sample, theirs: Sample) -> Comparison:
         told = "one run" if one.n < 2 else "runs that do not vary"
         why = f"no test is possible: {ours.name} is {told}, which tells no spread"
         return Comparison(ours, theirs, difference, None, "", why)
-    told = "one run" if other.n < 2 else "no known standard deviation"
     why = (
-        f"no Welch test is possible: {theirs.name} has {told}. Its value is taken as exact, "
-        "which finds more than two spreads would"
+        f"no Welch test is possible: {theirs.name} has {no_spread(theirs)}; its value is taken as "
+        "exact, which finds more than two spreads would"
     )
     test = one_sample(one, other.mean)
     return Comparison(ours, theirs, difference, test, "one-sample", why)
+
+
+def no_spread(side: Sample) -> str:
+    return "one run" if side.summary.n < 2 else "no known standard deviation"
 
 
 def differ(ours: Sample, theirs: Sample) -> Difference:
@@ -109,7 +111,7 @@ def judge(comparison: Comparison, policy: Policy) -> Verdict:
     failed = list(conditions(comparison, policy))
     against, needed = comparison.theirs.name, highest(comparison, policy)
     if definite := [told for met, told in failed if met is False]:
-        reason = listed(definite)
+        reason = "; ".join(definite)
         if needed is not None and needed < ours.mean:
             runs = f"{ours.n} runs of this spread" if ours.n > 1 else "as many runs"
             lower = ours.mean - needed
@@ -117,7 +119,8 @@ def judge(comparison: Comparison, policy: Policy) -> Verdict:
         reason += other_reading(comparison.difference, policy)
         return Verdict(policy.name, against, False, reason, needed)
     if failed:
-        return Verdict(policy.name, against, None, listed(told for _, told in failed), needed)
+        reason = "; ".join(told for _, told in failed)
+        return Verdict(policy.name, against, None, reason, needed)
     reason = f"{ours.mean:.5f} is below {theirs.mean:.5f}"
     if policy.min_difference:
         better = -comparison.difference.within(policy.unit)
@@ -163,8 +166,9 @@ def conditions(comparison: Comparison, policy: Policy) -> Iterator[tuple[bool | 
     elif comparison.test.p_less >= policy.p:
         yield False, f"p = {comparison.test.p_less:.2g} is not below {policy.p:g}"
     elif comparison.method != "Welch":
-        found = f"p = {comparison.test.p_less:.2g} in a one-sample test"
-        yield None, f"p < {policy.p:g} is asked of two spreads; {comparison.why} ({found})"
+        told = f"{comparison.theirs.name} has {no_spread(comparison.theirs)}"
+        found = f"p = {comparison.test.p_less:.2g} if its value were exact"
+        yield None, f"p < {policy.p:g} is asked, and {told}: {found}"
 
 
 def highest(comparison: Comparison, policy: Policy) -> float | None:

@@ -509,22 +509,24 @@ def of_script(build: Build, results: Results) -> Check:
         if run.script == "small" and run.whole:
             told.append(f"{run.name}:1 begins with it, byte for byte")
         elif run.script == "small":
-            told.append(f"{run.at('bytes_code')} tells of its {len(build.packed)} bytes")
+            told.append(f"{run.at('bytes_code')} tells of its size, {len(build.packed)} bytes")
+            met = met and None
         elif run.script == "readable":
             told.append(f"{run.name}:{run.script_line} is of the readable twin")
             met = False
         else:
             told.append(f"{run.name} tells nothing of its script")
-            met = None if met else met
+            met = met and None
     return Check(demand, met, "; ".join(told))
 
 
 def of_recipe(results: Results) -> Check:
     demand = "values in the logs are those of `recipe.yaml`"
     runs = results.runs
-    if not runs or not all(run.values or run.whole for run in runs):
-        return Check(demand)
-    told = [f"{run.name} states {run.values} of them, all alike" for run in runs]
+    if not runs or not all(run.whole for run in runs):
+        told = [f"{run.name} states {run.values} of them, all alike" for run in runs if run.values]
+        return Check(demand, None, "; ".join(told))
+    told = [f"{run.name} holds them, and states {run.values} of them alike" for run in runs]
     return Check(demand, True, "; ".join(told))
 
 

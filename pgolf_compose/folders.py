@@ -1,9 +1,9 @@
 """A submission's folder as values: what its submission.json states, what its logs show.
 
 Which logs a claimed score is held to, in this order: the log or logs of the seeds that the json
-names (one log per seed: of several, the one whose score the json states for that seed), averaged; a
-folder's only run; all of its runs, averaged. Logs that tell the same run twice count once. A log of another
-purpose, such as an ablation's, is one whose score the json states under a key of its own
+names (one log per seed: of several, the one whose score the json states for that seed), averaged;
+a folder's only run; all of its runs, averaged. Logs that tell the same run twice count once. A log
+of another purpose, such as an ablation's, is one whose score the json states under a key of its own
 (`best_10min_sp1024_val_bpb`): it is left out, and so are a seed's other logs; both are named.
 """
 

@@ -1,7 +1,8 @@
 """README.md of a submission, from a build and what logs show. Its prose is a Jinja template."""
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -30,8 +31,12 @@ def readme(
     folder: Path,
     command: str,
     comparison: str = "",
+    carried: Collection[str] = (),
 ) -> str:
-    """The page with all its sections. `comparison` is Markdown, left out if empty."""
+    """The page with all its sections. `comparison` is Markdown, left out if empty.
+
+    `carried` names the techniques whose files are in the folder.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROOT / "templates" / "submission"),
         undefined=jinja2.StrictUndefined,
@@ -55,7 +60,7 @@ def readme(
         comparison=comparison,
         parent=composition.recipe.parent,
         changed=changed(build) if build.parent else {},
-        techniques=techniques(build),
+        techniques=techniques(build, carried),
         sizes=sizes(build, results),
         script=script_name(build),
         human=f"{composition.host.script}_human.py",
@@ -150,15 +155,19 @@ def changed(build: Build) -> dict:
     }
 
 
-def techniques(build: Build) -> str:
+def techniques(build: Build, carried: Collection[str]) -> str:
     """One row for each, with its source and who brought it; empty without any."""
     pulls = build.composition.track.pulls
     rows = []
     for one in build.composition.techniques:
         brought = build.library.provider(one)
+        # what came from a folder is in this one, and where that lay is nobody's concern
+        brought = plain(brought) if re.fullmatch(r"\S+ \S+", brought) else ""
+        here = f"techniques/{one.name}"
+        brought = f"[{here}]({here})" if one.name in carried else brought
         said = [linked(one.source, pulls)] if one.source else []
         said += [linked(text, pulls) for text in options(build.composition, one)]
-        said += [f"from {plain(brought)}"] if brought else []
+        said += [f"from {brought}"] if brought else []
         rows.append([code(one.name), plain(one.summary), "; ".join(said)])
     return table(["technique", "what it does", "source and credit"], rows) if rows else ""
 
@@ -205,6 +214,7 @@ def run_commands(build: Build, results: Results, folder: Path) -> dict:
         for name in ("seed", "run_id", "data_dir")
         if name in by_name and set(by_name[name].env.split()) & build.keep
     }
+    read = {name for one in composition.assignments for name in one.env.split()}
     said = {run.log.world_size for run in results.runs}
     processes = said.pop() if len(said) == 1 and None not in said else track.processes
     start = "python" if processes == 1 else f"torchrun --standalone --nproc_per_node={processes}"
@@ -223,7 +233,7 @@ def run_commands(build: Build, results: Results, folder: Path) -> dict:
         "data_dir": environment.get("data_dir", ""),
         "above": Path(os.path.relpath("data", below)).as_posix(),
         "train": trains,
-        "values": sorted(build.keep & {"SEED", "DATA_DIR", "DATA_PATH", "TOKENIZER_PATH"}),
+        "reads": [code(name) for name in sorted(read & build.keep)],
     }
 
 

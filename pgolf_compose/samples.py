@@ -37,6 +37,7 @@ class Sample:
     date: str = ""
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    folder: str = ""  # of a row
 
 
 def sample_of_entry(entry: Entry) -> Sample:
@@ -54,6 +55,7 @@ def sample_of_entry(entry: Entry) -> Sample:
         tokens=per_bit(entry.val_loss, known.mean),
         date=entry.date,
         notes=tuple(notes),
+        folder=entry.folder,
     )
 
 

@@ -113,6 +113,7 @@ def submission(
     found = tuple(checks(build, results))
     remarks = tuple(untold(results, named))
     sources = technique_files(build)
+    carried = {name.split("/")[1] for name in sources}
     name = script_name(build)
     files: dict[str, bytes | Copy] = {
         name: build.packed,
@@ -134,7 +135,7 @@ def submission(
         compared = standing(
             build.composition.track, [run.log for run in results.runs], against, date
         )
-    page = readme(build, results, found, remarks, folder, command(build), compared)
+    page = readme(build, results, found, remarks, folder, command(build), compared, carried)
     page, taken_out = kept_page(folder / README, page, built, force)
     sections = digests(page) | {one: built["readme"][one] for one in taken_out}
     described = description(build, date, results, files)

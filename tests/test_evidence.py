@@ -159,6 +159,15 @@ def test_what_belongs_to_a_run_or_a_machine_contradicts_nothing(mine, tmp_path, 
     assert read_runs(mine, [write_log(tmp_path, mine, 5, lines=lines)], ()).runs
 
 
+def test_a_size_alone_proves_no_script(mine, tmp_path):
+    path = write_log(tmp_path, mine, 1, script="")
+    told = str(checks(mine, read_runs(mine, [path], (1,)))[1])
+    assert told == (
+        "- [ ] every log is of `train_gpt.py` as it lies here: not checked; "
+        f"train_seed1.log:{line_of(path, 'Code size')} tells of its size, {len(mine.packed)} bytes"
+    )
+
+
 def test_two_logs_of_a_seed_are_refused_and_the_same_log_twice_is_one(mine, tmp_path, refusal):
     a, b = (write_log(tmp_path, mine, 1, name) for name in ("a.log", "b.log"))
     assert len(read_runs(mine, [a, b], ()).runs) == 1

@@ -1,7 +1,7 @@
 """`results ... --against`: a mean and its chance against a row of the leaderboard or other runs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -57,6 +57,8 @@ def show_against(
     known = read_policies(found.policies)
     chosen = [pick("policy", name, known) for name in policies] or [*known.values()]
     theirs = other_side(against, rows, date or ours.date, found)
+    if theirs.folder and theirs.folder in {path.resolve().name for path in paths}:
+        ours = replace(ours, notes=(*ours.notes, f"{theirs.name} is the row of this very folder"))
     comparison = compare(ours, theirs)
     said = verdicts(ours, theirs, chosen, rows, date or ours.date)
     if as_json:

@@ -41,7 +41,7 @@ def results(paths, curves, svg, force, as_json) -> None:
         from pgolf_compose.files import write_files
 
         title = paths[0].resolve().name if len(paths) == 1 else f"{len(logs)} logs"
-        write_files({svg: drawn(logs, title).encode()}, force)
+        write_files({svg: drawn(logs, title).encode()}, force, ours=[svg] if is_ours(svg) else ())
         told.append(f"wrote {svg}")
     for line in told:
         click.echo(line, err=True)
@@ -55,6 +55,8 @@ def results(paths, curves, svg, force, as_json) -> None:
                 click.echo(f"{group.folder.path}:")
             if group.logs:
                 numbers_right(rows(group.logs))
+                if any(log.seed_from == "file name" for log in group.logs):
+                    click.echo("seed?: of the file's name; the log prints none")
             for line in summaries(group):
                 click.echo(line)
             for line in warnings(group):
@@ -64,6 +66,15 @@ def results(paths, curves, svg, force, as_json) -> None:
             plot(logs)
     if not all(log.complete for log in logs):
         click.get_current_context().exit(1)
+
+
+def is_ours(path: Path) -> bool:
+    from pgolf_compose.curves import OURS
+
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return OURS.encode() in file.read(1000)
 
 
 def numbers_right(rows: list[tuple[str, ...]]) -> None:
@@ -82,14 +93,16 @@ def numbers_right(rows: list[tuple[str, ...]]) -> None:
     )
 
 
+def coloured(text: str, colour: str) -> str:
+    return click.style(text, fg=colour)
+
+
 def plot(logs) -> None:
     from pgolf_compose.curves import colour_wanted, terminal
 
     is_terminal = sys.stdout.isatty()
     width = max(30, min(shutil.get_terminal_size().columns, 160)) if is_terminal else 80
-    style = (
-        (lambda text, colour: click.style(text, fg=colour)) if colour_wanted(is_terminal) else None
-    )
+    style = coloured if colour_wanted(is_terminal) else None
     encoding = (sys.stdout.encoding or "ascii").lower()
     for line in terminal(logs, width, style=style, ascii_only="utf" not in encoding):
         click.echo(line)

@@ -38,7 +38,7 @@ class Track:
 
     def called(self, word: str) -> bool:
         """Whether a submission that names this track would mean it."""
-        return word in (self.name, *self.spellings)
+        return bool(word) and word in (self.name, self.folder, *self.spellings)
 
 
 def read_tracks(folder: Path) -> list[Track]:
