@@ -193,12 +193,17 @@ def paint_dots(curves, xs, ys, columns, height) -> list[list[tuple[str, int]]]:
     owner = [[0] * columns for _ in range(height)]
     for number, one in enumerate(curves):
         for points in (one.train, one.val):
+            before = None
             for column, y in along(points, xs, 2 * columns):
-                if y > ys.high:
-                    continue
                 row = round((1 - ys.place(y)) * (4 * height - 1))
-                grid[row // 4][column // 2] |= DOTS[row % 4][column % 2]
-                owner[row // 4][column // 2] = number
+                if y > ys.high:
+                    before = None
+                    continue
+                reach = row if before is None else before + (before < row) - (before > row)
+                for dot in range(min(row, reach), max(row, reach) + 1):
+                    grid[dot // 4][column // 2] |= DOTS[dot % 4][column % 2]
+                    owner[dot // 4][column // 2] = number
+                before = row
     return [
         [(chr(0x2800 + dots) if dots else " ", who) for dots, who in zip(*rows, strict=True)]
         for rows in zip(grid, owner, strict=True)

@@ -463,6 +463,8 @@ class Reader:
         if "bpb" in low or "loss" in low or "byte" in low:
             plain = SPACED.sub(r"\1_\2", BITS_PER_BYTE.sub("bits_per_byte", stripped))
             if self.metrics(number, plain, whole):
+                if "bytes" in low:  # two lines glued
+                    self.size(stripped)
                 return
         if ("train" in low and "time" in low) or "stopping_early" in low:
             self.times(stripped)
@@ -576,7 +578,8 @@ class Reader:
             bpb = None
         digits = len(text.partition(".")[2]) if bpb is not None else 0
         ends = max((p.end for p in (reading.bpb, reading.loss) if p), default=0)
-        if not whole and ends == len(line) and self.clipped(reading, digits):
+        at_end = reading.bpb is None or not line[ends:].strip(".eE+-")
+        if not whole and at_end and self.clipped(reading, digits):
             self.notes[f"line {number} is cut off within a score"] = None
             self.cut_line = True
             self.pending = name
@@ -617,23 +620,24 @@ class Reader:
                 self.total_steps = int(step[2][:12])
 
     def size(self, line: str) -> None:
+        keyed = [pair for pair in pairs(line) if "byte" in pair.key.lower()]
+        if len(keyed) > 1:  # `bytes_model:1 bytes_code:2`
+            for pair in keyed:
+                self.keep_size(pair.key, pair.text)
+            return
         for part in re.split(r"[|;]", line):
             match = BYTES.match(part.strip())
-            if not match:
-                continue
-            label = match["label"].strip()
-            words = label.lower()
-            if not (match["unit"] or "byte" in words or match["of"] or "|" in line):
-                continue
-            kind = size_kind(words)
-            if kind:
-                value = int(re.sub("[,_]", "", match["number"])[:18])
-                self.sizes.append((kind, value, RAW.search(words) is not None, label))
-        for pair in pairs(line) if "bytes_" in line or "_bytes" in line else ():
-            kind = size_kind(pair.key.lower())
-            if kind and pair.text.isdigit() and not BYTES.match(line):
-                self.sizes.append((kind, int(pair.text[:18]), bool(RAW.search(pair.key)), pair.key))
-        del self.sizes[:-200]
+            if match and (
+                match["unit"] or match["of"] or "|" in line or "byte" in match["label"].lower()
+            ):
+                self.keep_size(match["label"].strip(), match["number"])
+
+    def keep_size(self, label: str, text: str) -> None:
+        text = re.sub("[,_]", "", text)
+        kind = size_kind(label.lower())
+        if kind and text.isdigit() and len(text) < 19:
+            self.sizes.append((kind, int(text), RAW.search(label.lower()) is not None, label))
+            del self.sizes[:-200]
 
     def hardware_of(self, line: str) -> None:
         if row := SMI_GPU.search(line):
