@@ -248,11 +248,23 @@ def test_the_exit_code_and_json_say_whether_it_passes(folder, cli, refuses):
     result = cli("audit", folder, "--json")
     told = json.loads(result.stdout)
     assert (result.exit_code, told["passes"]) == (1, False)
-    assert {
-        key: told["findings"][0][key] for key in ("level", "file", "line", "column")
-    } == {"level": "error", "file": "README.md", "line": None, "column": None}
+    assert {key: told["findings"][0][key] for key in ("level", "file", "line", "column")} == {
+        "level": "error",
+        "file": "README.md",
+        "line": None,
+        "column": None,
+    }
     assert {"what": "the README's numbers", "why": "there is no README"} in told["unchecked"]
     assert refuses("audit", folder / "nowhere").endswith("nowhere: there is no such folder\n")
     script = folder / "train_gpt.py"
     assert refuses("audit", script).endswith("train_gpt.py: audit takes a submission's folder\n")
     assert "is no track" in refuses("audit", folder, "--track", "none")
+
+
+def test_our_json_keeps_our_schema(folder, library):
+    path = folder / "submission.json"
+    line = changed(path, '"pgolf_compose": "', '"pgolf_composed": "')
+    found = errors(folder, library, ["json"])
+    assert found == {
+        f"submission.json:{line - 1}": "built_with.pgolf_compose: field required, by our JSON Schema"
+    }

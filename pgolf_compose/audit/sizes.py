@@ -90,7 +90,8 @@ def of_log(audited: Audited, log: Log) -> Iterator[Outcome]:
         return
     script = shipped(audited)
     total, more = model + script, " and what it reaches" if audited.siblings else ""
-    told = f"{audited.entry}{more} {script:,} + model {model:,} ({audited.where(log, model)}) = {total:,}"
+    where = audited.where(log, model)
+    told = f"{audited.entry}{more} {script:,} + model {model:,} ({where}) = {total:,}"
     if limit and total > limit:
         what = f"as shipped it is over the limit of {limit:,} by {total - limit:,} bytes: {told}"
         todo = "make model or script smaller"
