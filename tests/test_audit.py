@@ -47,8 +47,8 @@ def made(root, recipe: dict, seeds=SEEDS):
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory):
     text = (
-        "extends: baseline\ntechniques: {ema: , xsa: }\n"
-        "submission: {name: Averaged weights, author: me, github_id: me, seeds: [42, 314, 999]}\n"
+        "extends: baseline\nsettings: {matrix_lr: 0.02}\n"
+        "submission: {name: Slower matrices, author: me, github_id: me, seeds: [42, 314, 999]}\n"
     )
     return made(tmp_path_factory.mktemp("ours"), {"mine.yaml": text})
 
@@ -86,9 +86,10 @@ def test_what_submit_makes_passes_and_says_why(folder, cli, monkeypatch):
     assert not [line for line in lines if line.startswith(("error", "warning", "not checked"))]
     size, log = (folder / "train_gpt.py").stat().st_size, (folder / "train_seed42.log").read_text()
     model = int(log.partition("Serialized model int8+zlib: ")[2].split()[0])
-    stated = line_with(folder / "submission.json", f'"bytes_total": {size + model}')
+    line = line_with(folder / "train_seed42.log", "Serialized model int8+zlib")
+    stated = line_with(folder / "submission.json", f": {size + model}")
     told = (
-        f"ok: bytes: train_gpt.py {size:,} + model {model:,} (train_seed42.log) = "
+        f"ok: bytes: train_gpt.py {size:,} + model {model:,} (train_seed42.log:{line}) = "
         f"{size + model:,}, as submission.json:{stated} says, within 16,000,000"
     )
     assert told in lines
@@ -173,7 +174,8 @@ def test_a_byte_more_in_the_script_is_found(folder, library):
     what = found[f"train_gpt.py:{line}:{column}"]
     start = f"is not what recipe.yaml composes to: {len(before) + 1:,} bytes for {len(before):,}"
     assert what.startswith(start) and "the text inside is the same" in what
-    assert "1 bytes are not counted" in found["train_seed42.log"]
+    line = line_with(folder / "train_seed42.log", "Code size")
+    assert "1 bytes are not counted" in found[f"train_seed42.log:{line}"]
 
 
 def test_a_readable_twin_that_says_something_else_is_found(folder, library):
@@ -200,9 +202,13 @@ def test_a_technique_that_the_script_does_not_have_is_found(folder, library, tex
     assert what == f"claims {name}, of which train_gpt.py shows nothing"
 
 
-def test_a_row_of_our_table_that_names_an_absent_technique_is_found(folder, library):
-    line = changed(folder / "README.md", "| `ema` |", "| `swa` |")
-    assert f"README.md:{line}:3" in errors(folder, library)
+def test_a_row_of_a_table_that_names_an_absent_technique_is_found(folder, library):
+    readme = folder / "README.md"
+    row = "| `swa` | Average the weights instead of taking the last ones. |"
+    readme.write_text(
+        f"{readme.read_text()}\n## Techniques\n\n| technique | what |\n|---|---|\n{row}\n"
+    )
+    assert f"README.md:{line_with(readme, row)}:4" in errors(folder, library)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +221,6 @@ def test_a_row_of_our_table_that_names_an_absent_technique_is_found(folder, libr
         "## What did not work\n\n- SmearGate: 1.2301 bpb",
         "## Credits\n\n- SmearGate and GPTQ by others",
         "```\nsmear gate = smear_gate\n```",
-        "XSA in all layers and EMA of the weights.",
     ],
 )
 def test_what_is_denied_or_another_s_is_no_claim(folder, library, text):
@@ -243,11 +248,23 @@ def test_the_exit_code_and_json_say_whether_it_passes(folder, cli, refuses):
     result = cli("audit", folder, "--json")
     told = json.loads(result.stdout)
     assert (result.exit_code, told["passes"]) == (1, False)
-    assert {"level": "error", "file": "README.md", "line": None, "column": None} == {
-        key: told["findings"][0][key] for key in ("level", "file", "line", "column")
+    assert {key: told["findings"][0][key] for key in ("level", "file", "line", "column")} == {
+        "level": "error",
+        "file": "README.md",
+        "line": None,
+        "column": None,
     }
     assert {"what": "the README's numbers", "why": "there is no README"} in told["unchecked"]
     assert refuses("audit", folder / "nowhere").endswith("nowhere: there is no such folder\n")
     script = folder / "train_gpt.py"
     assert refuses("audit", script).endswith("train_gpt.py: audit takes a submission's folder\n")
     assert "is no track" in refuses("audit", folder, "--track", "none")
+
+
+def test_our_json_keeps_our_schema(folder, library):
+    path = folder / "submission.json"
+    line = changed(path, '"pgolf_compose": "', '"pgolf_composed": "')
+    found = errors(folder, library, ["json"])
+    assert found == {
+        f"submission.json:{line - 1}": "built_with.pgolf_compose: field required, by our JSON Schema"
+    }

@@ -4,6 +4,9 @@ import datetime
 import re
 from collections.abc import Iterator
 
+from pydantic import ValidationError
+
+from pgolf_compose.about import About
 from pgolf_compose.audit.audited import ABOUT, Audited
 from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked, listed_some
 from pgolf_compose.audit.known import Numbers, half
@@ -46,6 +49,23 @@ def check_about(audited: Audited) -> Iterator[Outcome]:
         yield Finding("error", Place(ABOUT, 1), told, 'begin with {"name": ...')
         return
     yield from keys(audited)
+    if audited.ours:
+        yield from schema(audited)
+
+
+def schema(audited: Audited) -> Iterator[Outcome]:
+    """Our own submission.json keeps our JSON Schema."""
+    try:
+        About.model_validate(audited.values)
+    except ValidationError as error:
+        for one in error.errors(include_url=False, include_input=False):
+            path = [str(key) for key in one["loc"]]
+            told = f"{'.'.join(path)}: {one['msg'][:1].lower()}{one['msg'][1:]}, by our JSON Schema"
+            yield Finding(
+                "error", audited.about_at(*path), told, "run `pgolf-compose submit` again"
+            )
+    else:
+        yield Passed(f"{ABOUT}: keeps our JSON Schema")
 
 
 def line_of(error: ComposeError) -> Place:

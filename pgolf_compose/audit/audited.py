@@ -188,6 +188,16 @@ class Audited:
     def at(self, log: Log, line: int = 0) -> Place:
         return Place(self.name_of(log.path), line)
 
+    def where(self, log: Log, value: float | None) -> Place:
+        """The last line of a log that has a number; the log alone if none has."""
+        key = ("lines", log.path)
+        if key not in self.cache:
+            wanted = {log.bytes_total, log.bytes_code, log.bytes_model, log.train_ms}
+            wanted |= {score.seconds and score.seconds * 1000 for score in log.scores}
+            lines = {one.value: one.line for one in log.figures() if one.value in wanted}
+            self.cache[key] = {float(value): line for value, line in lines.items()}
+        return self.at(log, self.cache[key].get(value, 0))
+
 
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 

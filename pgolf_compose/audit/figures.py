@@ -10,7 +10,7 @@ What counts as a result, of all the numbers in a README's text, lists, tables an
 - bytes: whole numbers from 1,000 beside "bytes" or in a column about size, and megabytes with two
   decimals or more
 - steps, beside the word or in its column; times in seconds, minutes or milliseconds, but for
-  round ones such as `600 s`
+  round ones such as `600 s`; bytes in full hundred thousands are limits
 
 Years, dates, versions, pull requests, `8xH100`, `4x`, `16,000,000`, values behind `=` (those are
 settings) and blocks of code do not count; in code, only what stands behind `val_bpb:` or
@@ -21,7 +21,7 @@ difference of them, a file's size, submission.json or a leaderboard row rounds t
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pgolf_compose.audit.audited import Audited
 from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked, listed_some
@@ -35,6 +35,7 @@ __all__ = ["Figure", "check_figures", "figures_in"]
 NUMBER = re.compile(
     r"(?<![\w.])(?<!\d,)(\d{1,3}(?:,\d{3}){1,4}(?!\d)|\d{1,15})(\.\d{1,12})?(?!\.?\d)(?!,\d{3})"
 )
+ADDRESS = re.compile(r"https?://[^\s)>|]{1,1000}|\]\([^()\s]{1,500}\)")
 KEYED = re.compile(r"val_(bpb|loss)[\"'`]?\s{0,3}[:=]\s{0,3}[\"'`*]{0,2}(\d\.\d{3,12})(?!\d)")
 UNIT = re.compile(
     r"[*`_]{0,3}[ \u00a0-]?(bpb|bpp|bits?[ -]per[ -]byte|nats?|bytes?|B|MiB|MB|KiB|KB|kB|ms|"
@@ -86,6 +87,7 @@ def figures_in(lines: tuple[Line, ...], seeds: frozenset[int] = frozenset()) -> 
     for line in lines:
         if line.mark in COMPUTED:
             continue
+        line = replace(line, text=ADDRESS.sub(lambda found: " " * len(found[0]), line.text))
         if line.kind in ("text", "heading"):
             for found in NUMBER.finditer(line.text):
                 yield from in_prose(line, found)
@@ -192,7 +194,7 @@ def kind_of(found: re.Match, before: str, after: str, title: str, around: str) -
         return kind_of_score(value, decimals, before, after, title, near, unit)
     if unit in ("MB", "MiB", "KB", "KiB", "kB"):
         return {"MB": "megabytes", "MiB": "mebibytes"}.get(unit, "") if decimals >= 2 else ""
-    if not decimals and value >= 1000:
+    if not decimals and value >= 1000 and value % 100_000:
         sized = unit in ("bytes", "byte", "B") or (SIZE.search(near) and not unit)
         if sized and not NO_SIZE.search(after[:12]) and not NO_SIZE.search(title):
             return "bytes"

@@ -30,7 +30,7 @@ def check_times(audited: Audited) -> Iterator[Outcome]:
 
 
 def training(audited: Audited, log: Log) -> Iterator[Outcome]:
-    limit, where = audited.track.train_seconds, audited.at(log)
+    limit, where = audited.track.train_seconds, audited.where(log, log.train_ms)
     if limit is None:
         return
     if log.train_ms is None:
@@ -49,7 +49,7 @@ def training(audited: Audited, log: Log) -> Iterator[Outcome]:
 
 
 def evaluation(audited: Audited, log: Log) -> Iterator[Outcome]:
-    limit, where = audited.track.eval_seconds, audited.at(log)
+    limit, where = audited.track.eval_seconds, audited.at(log, log.score.line if log.score else 0)
     if limit is None:
         return
     if log.eval_seconds is None:

@@ -63,6 +63,8 @@ def counted(audited: Audited, size: int) -> bool:
 
 def of_log(audited: Audited, log: Log) -> Iterator[Outcome]:
     where, limit = audited.at(log), audited.track and audited.track.artifact_bytes
+    if log.bytes_total is not None or log.bytes_model is not None:
+        where = audited.where(log, log.bytes_total or log.bytes_model)
     if log.bytes_model is None and log.bytes_total is None:
         yield Unchecked(f"bytes of {where}", "the log prints none")
         return
@@ -88,6 +90,7 @@ def of_log(audited: Audited, log: Log) -> Iterator[Outcome]:
         return
     script = shipped(audited)
     total, more = model + script, " and what it reaches" if audited.siblings else ""
+    where = audited.where(log, model)
     told = f"{audited.entry}{more} {script:,} + model {model:,} ({where}) = {total:,}"
     if limit and total > limit:
         what = f"as shipped it is over the limit of {limit:,} by {total - limit:,} bytes: {told}"
@@ -109,7 +112,8 @@ def claimed(audited: Audited, log: Log, total: int) -> str:
 
 def code(audited: Audited, log: Log) -> Iterator[Finding]:
     """The code's size as logged, against the file that is shipped."""
-    where, logged, script = audited.at(log), log.bytes_code, audited.script
+    where, logged = audited.where(log, log.bytes_code), log.bytes_code
+    script = audited.script
     size, all_of = audited.files[audited.entry].size, shipped(audited)
     if logged in (size, all_of):
         return
