@@ -63,9 +63,12 @@ class Run:
         return self.figures[name].value if name in self.figures else None
 
     def at(self, *names: str) -> str:
-        """`train_seed42.log:118`, where figures stand."""
-        lines = sorted({line for name in names for line in self.lines(name)})
-        return f"{self.name}:{','.join(map(str, lines))}" if lines else self.name
+        """`train_seed42.log:118`, where figures stand, as code."""
+        return self.line(*{line for name in names for line in self.lines(name)})
+
+    def line(self, *numbers: int) -> str:
+        lines = ",".join(map(str, sorted(numbers)))
+        return f"`{self.name}:{lines}`" if lines else f"`{self.name}`"
 
     def lines(self, name: str) -> list[int]:
         """Where a figure stands; what is a sum has several lines."""
@@ -509,9 +512,9 @@ def seeds(build: Build, results: Results) -> Check:
         return Check(demand)
     told = [
         (
-            f"{run.name}:{run.log.score.line if run.log.score else 1} {run.log.metric}"
+            f"{run.line(*([run.log.score.line] if run.log.score else []))} {run.log.metric}"
             if run.log.complete
-            else f"{run.name} {run.log.reason or 'is not complete'}"
+            else f"{run.line()} {run.log.reason or 'is not complete'}"
         )
         for run in runs
     ]
@@ -529,15 +532,15 @@ def of_script(build: Build, results: Results) -> Check:
     told, met = [], True
     for run in results.runs:
         if run.script == "small" and run.whole:
-            told.append(f"{run.name}:1 begins with it, byte for byte")
+            told.append(f"{run.line(1)} begins with it, byte for byte")
         elif run.script == "small":
             told.append(f"{run.at('bytes_code')} tells of its size, {len(build.packed)} bytes")
             met = met and None
         elif run.script == "readable":
-            told.append(f"{run.name}:{run.script_line} is of the readable twin")
+            told.append(f"{run.line(run.script_line)} is of the readable twin")
             met = False
         else:
-            told.append(f"{run.name} tells nothing of its script")
+            told.append(f"{run.line()} tells nothing of its script")
             met = met and None
     return Check(demand, met, "; ".join(told))
 
@@ -546,9 +549,11 @@ def of_recipe(results: Results) -> Check:
     demand = "values in the logs are those of `recipe.yaml`"
     runs = results.runs
     if not runs or not all(run.whole for run in runs):
-        told = [f"{run.name} states {run.values} of them, all alike" for run in runs if run.values]
+        told = [
+            f"{run.line()} states {run.values} of them, all alike" for run in runs if run.values
+        ]
         return Check(demand, None, "; ".join(told))
-    told = [f"{run.name} holds them, and states {run.values} of them alike" for run in runs]
+    told = [f"{run.line()} holds them, and states {run.values} of them alike" for run in runs]
     return Check(demand, True, "; ".join(told))
 
 
@@ -578,12 +583,12 @@ def hardware(build: Build, runs: Sequence[Run]) -> Check:
     track = build.composition.track
     demand = f"run on {track.hardware}"
     told = [
-        f"{run.name} tells of {run.log.world_size} process{'es' * (run.log.world_size > 1)}"
+        f"{run.line()} tells of {run.log.world_size} process{'es' * (run.log.world_size > 1)}"
         for run in runs
         if run.log.world_size is not None
     ]
     wrong = any(run.log.world_size not in (None, track.processes) for run in runs)
-    told += sorted({f"{run.name} names {run.log.hardware}" for run in runs if run.log.hardware})
+    told += sorted({f"{run.line()} names {run.log.hardware}" for run in runs if run.log.hardware})
     return Check(demand, False if wrong else None, "; ".join(told))
 
 

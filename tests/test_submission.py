@@ -151,8 +151,8 @@ def test_logs_give_every_figure_and_lie_there_byte_for_byte(make, build):
         f"{last} | {last - 7} | {last - 1} | {last - 4}, {last - 3}, {last - 2} |",
         f"| room left, by the largest | {16_000_000 - total:,} |",
         "![Loss while training, by seed](curves.svg)",
-        "- [x] every log is of `train_gpt.py` as it lies here: train_seed1.log:1 begins with it, "
-        "byte for byte; train_seed2.log:1 begins with it, byte for byte",
+        "- [x] every log is of `train_gpt.py` as it lies here: `train_seed1.log:1` begins with it, "
+        "byte for byte; `train_seed2.log:1` begins with it, byte for byte",
     ):
         assert f"\n{line}\n" in readme
     assert (home / "curves.svg").read_text().startswith("<svg")
