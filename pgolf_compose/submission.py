@@ -23,9 +23,10 @@ from pgolf_compose.about import (
     told,
 )
 from pgolf_compose.build import Build
+from pgolf_compose.checklist import Check, checks, untold
 from pgolf_compose.curves import svg
 from pgolf_compose.errors import ComposeError
-from pgolf_compose.evidence import Check, Results, checks, read_runs, script_name, untold
+from pgolf_compose.evidence import Results, read_runs, script_name
 from pgolf_compose.files import Copy, read_text, sha256
 from pgolf_compose.flatten import flattened
 from pgolf_compose.logs import find_logs

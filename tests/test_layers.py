@@ -77,6 +77,7 @@ ORDER = [
     "standing",
     "about",
     "evidence",
+    "checklist",
     "readme",
     "submission",
     "scaffold",
