@@ -358,6 +358,9 @@ def test_links_pipes_junk_and_leftovers_are_told_and_not_followed(stranger, tmp_
         b"9" * 1_000_000,
         b"| 1 " * 300_000,
         b"`[(" * 300_000,
+        b"a gain of 0.0012 and 1.0812, EMA.\n" * 30_000,
+        b"import core; f'{a='\n" * 30_000,
+        b"# A\n| seed | bpb |\n|-|-|\n| 7 | 1.2 |\n" * 20_000,
     ],
 )
 def test_junk_in_any_file_is_no_traceback_and_takes_no_time(stranger, name, junk):

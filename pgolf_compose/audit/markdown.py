@@ -60,7 +60,7 @@ def cells(text: str) -> tuple[str, ...]:
     return (*found, last) if last else tuple(found)
 
 
-def read_markdown(name: str, data: bytes) -> Readme:
+def read_markdown(name: str, data: bytes, cut: bool = False) -> Readme:
     try:
         text, broken = data.decode("utf-8-sig"), 0
     except UnicodeDecodeError as error:
@@ -69,7 +69,7 @@ def read_markdown(name: str, data: bytes) -> Readme:
     lines = [one.rstrip("\r") for one in text.split("\n")]
     long = tuple(n for n, one in enumerate(lines, 1) if len(one) > LONGEST)
     found = tuple(marked(outline([one[:LONGEST] for one in lines])))
-    return Readme(name, found, long, broken=broken)
+    return Readme(name, found, long, cut, broken)
 
 
 def marked(lines: Iterator[Line]) -> Iterator[Line]:
