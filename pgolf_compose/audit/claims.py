@@ -15,7 +15,7 @@ from itertools import islice
 
 from pgolf_compose.audit.audited import ABOUT, HUMAN, Audited
 from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked, listed_some
-from pgolf_compose.audit.markdown import Readme
+from pgolf_compose.audit.markdown import COMPUTED, Readme
 from pgolf_compose.audit.scripts import WORD
 from pgolf_compose.audit.words import claims, is_other, pattern
 from pgolf_compose.errors import ComposeError
@@ -171,7 +171,8 @@ def in_readme(readme: Readme) -> Iterator[Statement]:
         if block and fresh:
             yield from sentences(readme.name, block)
             block = []
-        if line is None or any(map(is_other, line.section)):
+        # the sections of ours that compare name techniques that are no longer in
+        if line is None or line.mark in COMPUTED or any(map(is_other, line.section)):
             continue
         if line.kind == "text":
             block.append(line)

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field, replace
 from pgolf_compose.audit.audited import TEXT, Audited
 from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked, listed_some
 from pgolf_compose.audit.known import Known, Numbers, Pool, half
-from pgolf_compose.audit.markdown import LONGEST, Line
+from pgolf_compose.audit.markdown import COMPUTED, LONGEST, Line
 from pgolf_compose.audit.published import published
 from pgolf_compose.audit.words import pattern
 
@@ -62,9 +62,7 @@ TIME = re.compile(r"\btime\b|\bms\b|\bseconds?\b|\(s\)|\bsec\b|\w s\b", re.I)
 MEAN = re.compile(r"\bmean\b|\baverage\b|\bavg\b|\bstd\b|σ|\bstdev\b", re.I)
 HEADLINE = re.compile(r"val[_ ]bpb|\bmean\b|\bfinal\b|\bscore\b|submission|\bseed", re.I)
 
-# sections of ours whose numbers come from composing and from the leaderboard; hashes hold them
 MOST = 3_000  # numbers that are looked up
-COMPUTED = ("changes", "comparison")
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-__all__ = ["Line", "Readme", "cells", "read_markdown"]
+__all__ = ["COMPUTED", "Line", "Readme", "cells", "read_markdown"]
 
 LONGEST = 4_000  # characters of a line that is looked at
 FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})[ \t]*([^`\n]{0,100})")
 MARK = re.compile(r"<!-- (/?)pgolf-compose:([a-z][a-z-]{0,40}) -->")
 HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)")
 RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*+\|?[ \t]*$")
+
+# sections of ours that come from composing and from the leaderboard: hashes hold them
+COMPUTED = ("changes", "comparison")
 
 
 @dataclass(frozen=True)
