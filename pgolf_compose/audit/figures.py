@@ -244,6 +244,8 @@ def kind_of_score(value, decimals, before, after, title, near, unit) -> str:
         if decimals >= 4 and (signed or told) and not SETTING.search(before):
             return "difference"
         return ""
+    if unit.startswith("nat"):
+        return "loss" if decimals >= 4 else ""
     if SETTING.search(before) and not named:
         return ""
     if 0.9 <= value <= 4.5 and named and not lost:
