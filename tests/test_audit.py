@@ -268,3 +268,18 @@ def test_our_json_keeps_our_schema(folder, library):
     assert found == {
         f"submission.json:{line - 1}": "built_with.pgolf_compose: field required, by our JSON Schema"
     }
+
+
+def test_a_recipe_that_leads_out_of_the_folder_is_not_read(folder, library):
+    (folder / "recipe.yaml").write_text("extends: ../../../somebody/elses.yaml\n")
+    report = audit(folder, library=library, checks=["recipe"])
+    assert [one.why for one in report.unchecked] == [
+        "it extends '../../../somebody/elses.yaml', which is no recipe of ours"
+    ]
+
+
+def test_a_section_that_somebody_changed_is_told(folder, library):
+    line = changed(folder / "README.md", "readable", "legible")
+    report = audit(folder, library=library, checks=["hashes"])
+    ((where, what),) = [(one.where, one.what) for one in report.findings]
+    assert where.line < line and "has changed the section" in what

@@ -197,6 +197,7 @@ def test_numbers_that_are_no_results_are_let_be():
         ("# Record: val_bpb 1.0810", "bpb", "1.0810"),
         ("val_bpb: `1.08` then 1.081 BPB", "bpb", "1.081"),
         ("a loss of 2.79180", "loss", "2.79180"),
+        ("**1.1147 BPB** (**1.88217 nats**)", "loss", "1.88217"),
         ("1.0810 ± 0.0002", "spread", "0.0002"),
         ("(std 0.00020)", "spread", "0.00020"),
         ("a gain of 0.0017 bpb", "difference", "0.0017"),
@@ -274,11 +275,11 @@ python records/track_10min_16mb/2026-04-05_Theirs/train_gpt.py
     assert told(report, "error") == [
         "README.md:2:16: plot.png is not in this folder",
         "README.md:5: installs requirements.txt, which is not in this folder",
-        "README.md:9: runs prepare.py, which is not in this folder.",
+        "README.md:9: runs prepare.py, which is not in this folder",
     ]
     assert told(report, "warning") == [
         "README.md:2:53: helper.py is not in this folder",
-        "README.md:8: sets QK_GAIN, which train_gpt.py never reads.",
+        "README.md:8: sets QK_GAIN, which train_gpt.py never reads",
     ]
 
 
@@ -358,6 +359,9 @@ def test_links_pipes_junk_and_leftovers_are_told_and_not_followed(stranger, tmp_
         b"9" * 1_000_000,
         b"| 1 " * 300_000,
         b"`[(" * 300_000,
+        b"a gain of 0.0012 and 1.0812, EMA.\n" * 30_000,
+        b"import core; f'{a='\n" * 30_000,
+        b"# A\n| seed | bpb |\n|-|-|\n| 7 | 1.2 |\n" * 20_000,
     ],
 )
 def test_junk_in_any_file_is_no_traceback_and_takes_no_time(stranger, name, junk):

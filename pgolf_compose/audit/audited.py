@@ -25,7 +25,8 @@ __all__ = ["Audited", "Entry", "look_at"]
 
 MOST = 2_000  # files
 DEPTH = 6
-TEXT = 4 << 20  # bytes of a text that is read
+TEXT = 1 << 20  # bytes of a README that are read
+SOURCE = 2_000_000  # bytes that a script may have
 ABOUT, README = "submission.json", "README.md"
 SCRIPT, HUMAN = "train_gpt.py", "train_gpt_human.py"
 
@@ -58,7 +59,7 @@ class Audited:
     def files(self) -> dict[str, Entry]:
         return {name: one for name, one in self.entries.items() if one.kind == "file"}
 
-    def read(self, name: str, most: int = TEXT) -> bytes:
+    def read(self, name: str, most: int = SOURCE) -> bytes:
         """The first bytes of a file; nothing for what is missing, no file or unreadable."""
         if ("bytes", name) not in self.cache:
             data = b""
@@ -113,7 +114,9 @@ class Audited:
     @cached_property
     def readme(self) -> Readme | None:
         name = next((one for one in self.files if one.lower() == README.lower()), "")
-        return read_markdown(name, self.read(name)) if name and self.read(name).strip() else None
+        if not name or not self.read(name).strip():
+            return None
+        return read_markdown(name, self.read(name)[:TEXT], self.files[name].size > TEXT)
 
     @cached_property
     def entry(self) -> str:
@@ -131,8 +134,8 @@ class Audited:
 
     def opened(self, name: str) -> Script:
         if ("script", name) not in self.cache:
-            whole = self.files[name].size <= TEXT
-            self.cache["script", name] = read_script(name, self.read(name), whole)
+            whole = self.files[name].size <= SOURCE
+            self.cache["script", name] = read_script(name, self.read(name, SOURCE), whole)
         return self.cache["script", name]
 
     @cached_property

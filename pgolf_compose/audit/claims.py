@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 
 from pgolf_compose.audit.audited import ABOUT, HUMAN, Audited
 from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked, listed_some
-from pgolf_compose.audit.markdown import Readme
+from pgolf_compose.audit.markdown import COMPUTED, Readme
 from pgolf_compose.audit.scripts import WORD
-from pgolf_compose.audit.words import claims, pattern
+from pgolf_compose.audit.words import claims, is_other, pattern
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.places import read_fragments
 from pgolf_compose.plugins import Library
@@ -35,6 +36,7 @@ THEIRS = re.compile(
 )
 RECIPE = "recipe.yaml"
 TEXTS = ("name", "blurb", "technique_summary", "architecture")
+MOST = 4_000  # statements that are read
 OFF = ("false", "0", "none", "off", "no")
 
 
@@ -58,7 +60,10 @@ def check_claims(audited: Audited) -> Iterator[Outcome]:
     if not words:
         yield Unchecked("techniques claimed", "there is no script that can be read")
         return
-    statements = [*in_readme(audited.readme)] if audited.readme else []
+    statements = [*islice(in_readme(audited.readme), MOST + 1)] if audited.readme else []
+    if len(statements) > MOST:
+        where = f"{audited.readme.name} from line {statements.pop().starts[0][1]} on"
+        yield Unchecked(f"techniques claimed in {where}", f"only {MOST:,} sentences are read")
     statements += in_json(audited)
     shown, claimed = [], 0
     recipe, own = in_recipe(audited), own_names(audited.library)
@@ -166,7 +171,8 @@ def in_readme(readme: Readme) -> Iterator[Statement]:
         if block and fresh:
             yield from sentences(readme.name, block)
             block = []
-        if line is None or any(pattern("other_sections").search(one) for one in line.section):
+        # the sections of ours that compare name techniques that are no longer in
+        if line is None or line.mark in COMPUTED or any(map(is_other, line.section)):
             continue
         if line.kind == "text":
             block.append(line)

@@ -143,7 +143,8 @@ def command(audited: Audited, start: int, text: str) -> Iterator[Finding]:
             if word.removeprefix("./") not in audited.files:
                 if not elsewhere(audited, word):
                     near = did_you_mean(word, [one for one in audited.files if one.endswith(".py")])
-                    yield lacking(audited, line, f"runs {word}, which is not in this folder.{near}")
+                    near = near and f".{near}"
+                    yield lacking(audited, line, f"runs {word}, which is not in this folder{near}")
             else:
                 scripts.append(word.removeprefix("./"))
         previous = words[n - 1][0] if n else ""
@@ -193,6 +194,7 @@ def unread(audited: Audited, words: list, scripts: list[str]) -> Iterator[Findin
         if not any(one.reads(found[1]) for one in opened):
             used = {two for one in opened for two in one.words if two.isupper() and "_" in two}
             near = did_you_mean(found[1], used)
-            what = f"sets {found[1]}, which {' and '.join(names)} never reads.{near}"
+            near = f".{near}" if near else ""
+            what = f"sets {found[1]}, which {' and '.join(names)} never reads{near}"
             todo = "leave it out: it changes nothing"
             yield Finding("warning", Place(audited.readme.name, line), what, todo)

@@ -18,15 +18,16 @@ settings) and blocks of code do not count; in code, only what stands behind `val
 difference of them, a file's size, submission.json or a leaderboard row rounds to at its decimals.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from pgolf_compose.audit.audited import Audited
+from pgolf_compose.audit.audited import TEXT, Audited
 from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked, listed_some
 from pgolf_compose.audit.known import Known, Numbers, Pool, half
-from pgolf_compose.audit.markdown import LONGEST, Line
+from pgolf_compose.audit.markdown import COMPUTED, LONGEST, Line
 from pgolf_compose.audit.published import published
 from pgolf_compose.audit.words import pattern
 
@@ -61,8 +62,7 @@ TIME = re.compile(r"\btime\b|\bms\b|\bseconds?\b|\(s\)|\bsec\b|\w s\b", re.I)
 MEAN = re.compile(r"\bmean\b|\baverage\b|\bavg\b|\bstd\b|σ|\bstdev\b", re.I)
 HEADLINE = re.compile(r"val[_ ]bpb|\bmean\b|\bfinal\b|\bscore\b|submission|\bseed", re.I)
 
-# sections of ours whose numbers come from composing and from the leaderboard; hashes hold them
-COMPUTED = ("changes", "comparison")
+MOST = 3_000  # numbers that are looked up
 
 
 @dataclass(frozen=True)
@@ -244,6 +244,8 @@ def kind_of_score(value, decimals, before, after, title, near, unit) -> str:
         if decimals >= 4 and (signed or told) and not SETTING.search(before):
             return "difference"
         return ""
+    if unit.startswith("nat"):
+        return "loss" if decimals >= 4 else ""
     if SETTING.search(before) and not named:
         return ""
     if 0.9 <= value <= 4.5 and named and not lost:
@@ -398,7 +400,13 @@ def check_figures(audited: Audited) -> Iterator[Outcome]:
         why = f"only its first {LONGEST:,} characters were looked at"
         yield Unchecked(f"{readme.name}:{number}", why)
     seeds = frozenset(log.seed for log in audited.logs if log.seed is not None)
-    figures = list(figures_in(readme.lines, seeds))
+    if readme.cut:
+        yield Unchecked(f"the rest of {readme.name}", f"only its first {TEXT:,} bytes are read")
+    figures = list(itertools.islice(figures_in(readme.lines, seeds), MOST + 1))
+    if len(figures) > MOST:
+        figures.pop()
+        where = f"{readme.name} from line {figures[-1].line} on"
+        yield Unchecked(where, f"only {MOST:,} numbers are looked up")
     yield from seeds_without_logs(audited, seeds)
     judge, good = Judge(audited, Numbers(audited)), []
     for n, one in enumerate(figures):

@@ -124,7 +124,7 @@ def field(text: str, at: int, raw: bool, texts: list[str], depth: int) -> tuple[
         elif open_brackets or (mark == "!" and text.startswith("=", at)):
             parts.append(mark)
         elif mark == "=":
-            rest = text[at:].lstrip()[:1]
+            rest = text[at : at + 40].lstrip()[:1]
             if rest not in ("}", "!", ":") or text[one.start() - 1] in "<>!=":
                 parts.append(mark)
         elif mark == "}":

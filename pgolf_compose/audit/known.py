@@ -15,7 +15,7 @@ from pgolf_compose.logs import Log
 
 __all__ = ["Known", "Numbers", "Pool", "half"]
 
-FIGURES = 400_000  # of one log that are kept
+FIGURES = 600_000  # of all logs together that are kept
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Numbers:
         found = []
         for log in self.audited.logs:
             name = self.audited.name_of(log.path)
-            for value, line in itertools.islice(figures(log), FIGURES):
+            for value, line in itertools.islice(figures(log), FIGURES // len(self.audited.logs)):
                 found.append(Known(value, f"{name}:{line}", "any"))
         return Pool(found)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from pgolf_compose.audit.audited import ABOUT, Audited
-from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked
+from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked, listed_some
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.logs import Log
 from pgolf_compose.samples import sample_of_logs
@@ -24,9 +24,17 @@ def check_times(audited: Audited) -> Iterator[Outcome]:
     if track.train_seconds is None and track.eval_seconds is None:
         yield Passed(f"times: {track.name} sets no limits")
         return
-    for log in audited.logs:
-        yield from training(audited, log)
-        yield from evaluation(audited, log)
+    for name, check in (("training", training), ("evaluation", evaluation)):
+        kept = []
+        for log in audited.logs:
+            for one in check(audited, log):
+                if isinstance(one, Passed):
+                    kept.append(one.what)
+                else:
+                    yield one
+        if kept:
+            limit = track.train_seconds if name == "training" else track.eval_seconds
+            yield Passed(f"{name}, limit {limit:g} s: {listed_some(kept, 6)}")
 
 
 def training(audited: Audited, log: Log) -> Iterator[Outcome]:
@@ -42,10 +50,9 @@ def training(audited: Audited, log: Log) -> Iterator[Outcome]:
         told = f"training took {took:.3f} s; the limit is {limit:g} s"
         yield Finding("error", where, told, "train for less, or submit it as a non-record")
     elif took > limit:
-        over = f"less than its last step over {limit:g} s"
-        yield Passed(f"training: {took:.3f} s, {over} ({where})")
+        yield Passed(f"{took:.3f}, over by less than its last step ({where})")
     else:
-        yield Passed(f"training: {took:.1f} s of {limit:g} s ({where})")
+        yield Passed(f"{took:.1f} ({where})")
 
 
 def evaluation(audited: Audited, log: Log) -> Iterator[Outcome]:
@@ -59,7 +66,7 @@ def evaluation(audited: Audited, log: Log) -> Iterator[Outcome]:
         todo = "evaluate in less, or leave out the passes that are not the submission's"
         yield Finding("error", where, told, todo)
     else:
-        yield Passed(f"evaluation: {log.eval_seconds:.1f} s of {limit:g} s ({where})")
+        yield Passed(f"{log.eval_seconds:.1f} ({where})")
 
 
 def check_runs(audited: Audited) -> Iterator[Outcome]:

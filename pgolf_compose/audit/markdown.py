@@ -7,13 +7,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-__all__ = ["Line", "Readme", "cells", "read_markdown"]
+__all__ = ["COMPUTED", "Line", "Readme", "cells", "read_markdown"]
 
 LONGEST = 4_000  # characters of a line that is looked at
 FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})[ \t]*([^`\n]{0,100})")
 MARK = re.compile(r"<!-- (/?)pgolf-compose:([a-z][a-z-]{0,40}) -->")
 HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)")
 RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*+\|?[ \t]*$")
+
+# sections of ours that come from composing and from the leaderboard: hashes hold them
+COMPUTED = ("changes", "comparison")
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def cells(text: str) -> tuple[str, ...]:
     return (*found, last) if last else tuple(found)
 
 
-def read_markdown(name: str, data: bytes) -> Readme:
+def read_markdown(name: str, data: bytes, cut: bool = False) -> Readme:
     try:
         text, broken = data.decode("utf-8-sig"), 0
     except UnicodeDecodeError as error:
@@ -69,7 +72,7 @@ def read_markdown(name: str, data: bytes) -> Readme:
     lines = [one.rstrip("\r") for one in text.split("\n")]
     long = tuple(n for n, one in enumerate(lines, 1) if len(one) > LONGEST)
     found = tuple(marked(outline([one[:LONGEST] for one in lines])))
-    return Readme(name, found, long, broken=broken)
+    return Readme(name, found, long, cut, broken)
 
 
 def marked(lines: Iterator[Line]) -> Iterator[Line]:

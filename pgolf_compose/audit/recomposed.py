@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from pgolf_compose import __version__
 from pgolf_compose.audit.audited import ABOUT, HUMAN, SCRIPT, Audited
@@ -12,6 +11,7 @@ from pgolf_compose.build import Build, compose
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.recipe import Recipe, bundled_recipes, read_recipe
 from pgolf_compose.sections import digests, read_sections
+from pgolf_compose.yaml_file import read_yaml
 
 __all__ = ["check_hashes", "check_recipe"]
 
@@ -88,6 +88,13 @@ def check_recipe(audited: Audited) -> Iterator[Outcome]:
         return
     path = audited.files[RECIPE].path
     try:
+        # what a recipe extends is read at once: it must not lead anywhere
+        data = read_yaml(path).data
+        above = data.get("extends") if isinstance(data, dict) else None
+        if above is not None and above not in bundled_recipes():
+            why = f"it extends {str(above)[:100]!r}, which is no recipe of ours"
+            yield Unchecked(f"what {RECIPE} composes to", why)
+            return
         recipe = read_recipe(path)
     except ComposeError as error:
         yield Finding("error", place_of(error), f"is no recipe: {error.message}", AGAIN)
@@ -99,26 +106,7 @@ def check_recipe(audited: Audited) -> Iterator[Outcome]:
         )
         yield Unchecked(f"what {RECIPE} composes to", why)
         return
-    if outside := [one for one in parents(recipe) if not beside(audited, one)]:
-        yield Unchecked(
-            f"what {RECIPE} composes to", f"it extends {outside[0]}, out of this folder"
-        )
-        return
     yield from composed(audited, recipe)
-
-
-def parents(recipe: Recipe) -> Iterator[str]:
-    """Files that a recipe extends."""
-    while recipe.parent is not None:
-        recipe = recipe.parent
-        if recipe.path:
-            yield str(recipe.path)
-
-
-def beside(audited: Audited, name: str) -> bool:
-    path = Path(name).resolve()
-    bundled = {one.resolve() for one in bundled_recipes().values()}
-    return path in bundled or path.is_relative_to(audited.path.resolve())
 
 
 def place_of(error: ComposeError) -> Place:

@@ -24,6 +24,7 @@ QUOTED = re.compile(r"'([^'\\\n]{1,200})'|\"([^\"\\\n]{1,200})\"")
 WORD = re.compile(r"[A-Za-z_]\w*+")
 NO_CODE = {".md", ".log", ".svg", ".png", ".jpg", ".jpeg", ".csv", ".yaml", ".yml"}
 NOT_READ = {"submission.json", "requirements.txt", "LICENSE", "train_gpt_human.py"}
+MOST_PATTERNS = 200  # like *.py, that are looked up
 WEIGHTS = {".pt", ".ptz", ".pth", ".bin", ".safetensors", ".npz", ".npy", ".ckpt", ".pkl"}
 
 
@@ -48,8 +49,7 @@ class Script:
     def strings(self) -> tuple[tuple[str, int], ...]:
         """Its texts with their lines, docstrings left out."""
         if self.tree is None:
-            found = QUOTED.finditer(self.text)
-            return tuple((one[1] or one[2], line_of(self.text, one.start())) for one in found)
+            return tuple((one[1] or one[2], line) for one, line in placed(QUOTED, self.text))
         skip = {
             id(node.body[0].value)
             for node in ast.walk(self.tree)
@@ -155,8 +155,13 @@ def tree_of(text: str) -> tuple[ast.Module | None, str, int]:
     return tree, "", 0
 
 
-def line_of(text: str, at: int) -> int:
-    return text.count("\n", 0, at) + 1
+def placed(pattern: re.Pattern, text: str) -> Iterator[tuple[re.Match, int]]:
+    """Each match with its line."""
+    at, line = 0, 1
+    for found in pattern.finditer(text):
+        line += text.count("\n", at, found.start())
+        at = found.start()
+        yield found, line
 
 
 def closure(
@@ -183,6 +188,7 @@ def reached(script: Script, files: Collection[str]) -> Iterator[Sibling]:
     by_base: dict[str, list[str]] = {}
     for name in code:
         by_base.setdefault(PurePosixPath(name).name, []).append(name)
+    patterns = 0
     for text, line in script.strings:
         if len(text) > 500:
             continue
@@ -194,7 +200,8 @@ def reached(script: Script, files: Collection[str]) -> Iterator[Sibling]:
                 for name in exact or names:
                     doubt = PurePosixPath(name).suffix in WEIGHTS
                     yield Sibling(name, script.name, line, f"names {base!r}", doubt)
-            elif "*" in base and "." in base and len(base) < 100:
+            elif "*" in base and "." in base and len(base) < 100 and patterns < MOST_PATTERNS:
+                patterns += 1
                 for name in by_base:
                     if fnmatch.fnmatchcase(name, base):
                         for one in by_base[name]:
@@ -210,8 +217,8 @@ def counts(name: str) -> bool:
 def imported(script: Script) -> Iterator[tuple[str, int, str]]:
     """Modules by name, with the line and the words that import each."""
     if script.tree is None:
-        for one in IMPORTS.finditer(script.text):
-            yield one[1], line_of(script.text, one.start()), f"imports {one[1]}"
+        for one, line in placed(IMPORTS, script.text):
+            yield one[1], line, f"imports {one[1]}"
         return
     for node in ast.walk(script.tree):
         if isinstance(node, ast.Import):

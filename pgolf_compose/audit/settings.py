@@ -7,7 +7,7 @@ from pgolf_compose.audit.audited import ABOUT, Audited
 from pgolf_compose.audit.commands import SETTING, commands
 from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked
 from pgolf_compose.audit.known import half
-from pgolf_compose.audit.words import pattern, phrases
+from pgolf_compose.audit.words import is_other, pattern, phrases
 
 __all__ = ["check_settings"]
 
@@ -77,7 +77,7 @@ def stated(audited: Audited) -> Iterator[tuple[Place, str, str, bool]]:
     for line in readme.of("text", "row") if readme else ():
         if pattern("elsewhere").search(line.text) or pattern("negations").search(line.text):
             continue
-        if any(pattern("other_sections").search(one) for one in line.section):
+        if any(map(is_other, line.section)):
             continue
         if ARROW.search(line.text):
             continue

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pgolf_compose.yaml_file import read_yaml
 
-__all__ = ["claims", "pattern", "phrases"]
+__all__ = ["claims", "is_other", "pattern", "phrases"]
 
 HERE = Path(__file__).parent
 
@@ -29,3 +29,9 @@ def phrases() -> dict[str, re.Pattern]:
     """How a README words a hyperparameter with its value, by the name in a log's dump."""
     found = read_yaml(HERE / "phrases.yaml").data
     return {name: re.compile("|".join(spelled), re.I) for name, spelled in found.items()}
+
+
+@functools.cache
+def is_other(heading: str) -> bool:
+    """Whether a section is about others' work, or about what was not done."""
+    return bool(pattern("other_sections").search(heading))

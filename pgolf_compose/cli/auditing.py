@@ -9,6 +9,8 @@ from pgolf_compose.errors import ComposeError
 
 __all__ = ["audit"]
 
+LONGEST = 1_000  # characters of a line that is printed
+
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -72,8 +74,11 @@ def show(report) -> None:
             click.echo()
     for one in report.passed:
         click.echo(plain(f"ok: {one.what}"))
+    reasons: dict[str, list[str]] = {}
     for one in report.unchecked:
-        click.echo(plain(f"not checked: {one.what}: {one.why}"))
+        reasons.setdefault(one.why, []).append(one.what)
+    for why, things in reasons.items():
+        click.echo(plain(f"not checked: {', '.join(things)}: {why}"))
     counts = [
         f"{number} {level}{'s' if number != 1 else ''}"
         for level in ("error", "warning", "note")
@@ -87,4 +92,5 @@ def show(report) -> None:
 
 def plain(text: str) -> str:
     """Without what a stranger's file might tell the terminal to do."""
+    text = text if len(text) < LONGEST else f"{text[:LONGEST]}..."
     return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
