@@ -150,7 +150,7 @@ def terminal(
         lines.append(f"{mark} {shortened(one.label, width - 40)}  loss: {', '.join(ends)}")
     if cut:
         lines.append("the start lies above the plot")
-    return [line[: width + 400] for line in lines]
+    return lines
 
 
 def parts(one: Curve) -> tuple:

@@ -75,6 +75,8 @@ def write_files(
 
 def settled(path: Path, data: bytes | Copy, replace: bool) -> bool:
     """Whether a file holds the data already; refuses to replace what is not ours."""
+    if blocking := next((one for one in path.parents if one.is_file()), None):
+        raise ComposeError("is a file; name a folder to write to with -o", blocking)
     if not path.exists():
         return False
     if not path.is_file():

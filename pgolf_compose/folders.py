@@ -18,7 +18,16 @@ from pgolf_compose.errors import ComposeError, listed
 from pgolf_compose.json_file import Claim, Oddity, read_json
 from pgolf_compose.logs import Log, Score, find_logs, read_log
 
-__all__ = ["Agreement", "Claim", "Folder", "SeedAgreement", "agreement", "read_folder"]
+__all__ = [
+    "Agreement",
+    "Claim",
+    "Difference",
+    "Folder",
+    "SeedAgreement",
+    "agreement",
+    "differences",
+    "read_folder",
+]
 
 # the community's spellings, the plainest first
 SPELLINGS = {
@@ -88,6 +97,16 @@ class Agreement:
     seeds: tuple[SeedAgreement, ...] = ()
 
 
+@dataclass(frozen=True)
+class Difference:
+    """A figure that the json states for a seed and its log gives otherwise."""
+
+    seed: int
+    claim: Claim
+    log: Log
+    value: Decimal
+
+
 KINDS = {
     "seed": "the log of the seed that the json names",
     "seeds": "the mean over the seeds that the json names",
@@ -100,6 +119,7 @@ KINDS = {
     "another score": "a score of the log that is not the submission's",
     "other scores": "a mean with scores that are not the submission's",
     "some": "the mean over some of the runs",
+    "more digits": "a score of the log, with digits that it does not print",
     "rounded": "the mean of rounded values",
     "cut": "digits cut off, not rounded",
     "own mean": "the mean of the json's own values for seeds, which the logs do not give",
@@ -221,6 +241,9 @@ def agreement(folder: Folder) -> Agreement:
             wrong = [row for row in rows if row.equal is False]
             if wrong:
                 text += "; but " + listed(map(row_text, wrong))
+            for log in chosen:
+                if not log.complete:
+                    text += f"; {name(log)} is not whole: {log.reason}"
             return Agreement(True, kind, text, claim, value, tuple(chosen), rows)
     kind, text, value, chosen = reason(folder, runs, claim)
     return Agreement(
@@ -340,6 +363,33 @@ def row_text(row: SeedAgreement) -> str:
     )
 
 
+FIGURES = {
+    "val_bpb": lambda log: log.score and log.score.text,
+    "val_loss": lambda log: log.val_loss,
+    "bytes_total": lambda log: log.bytes_total,
+    "bytes_code": lambda log: log.bytes_code,
+    "bytes_model": lambda log: log.bytes_model,
+    "steps": lambda log: log.steps,
+    "train_steps": lambda log: log.steps,
+    "train_ms": lambda log: log.train_ms,
+    "train_time_ms": lambda log: log.train_ms,
+    "train_time_s": lambda log: None if log.train_ms is None else Decimal(log.train_ms) / 1000,
+}
+
+
+def differences(folder: Folder) -> list[Difference]:
+    """What the json states for its seeds and the seeds' logs give otherwise, to its digits."""
+    runs = distinct(log for log in folder.logs if score_of(log) is not None)
+    found = []
+    for seed, claims in folder.seeds.items():
+        log = log_of_seed(folder, runs, seed)
+        for key, claim in claims.items():
+            value = FIGURES[key](log) if log and key in FIGURES else None
+            if value and not rounds_to(Decimal(str(value)), claim):
+                found.append(Difference(seed, claim, log, Decimal(str(value))))
+    return found
+
+
 def no_claim(folder: Folder) -> Agreement:
     if not folder.about:
         return Agreement(False, "no claim", "no submission.json in this folder")
@@ -379,6 +429,14 @@ def place(log: Log, score: Score) -> str:
 def reason(folder: Folder, runs: list[Log], claim: Claim) -> tuple:
     """Kind, text, value and logs of what the claim is instead."""
     everyone = mean(map(score_of, runs))
+    for log in runs:
+        printed = Claim("", log.score.text, score_of(log), 0)
+        if printed.digits < claim.digits and rounds_to(claim.value, printed):
+            text = (
+                f"{claim.text} has more digits than {name(log)} prints: {log.score.text} "
+                f"({log.score.name}, line {log.score.line})"
+            )
+            return "more digits", text, score_of(log), [log]
     for log in runs:
         if rounds_to(score_of(log), claim):
             best = min(runs, key=score_of) is log

@@ -11,7 +11,7 @@ import warnings
 __all__ = ["Source"]
 
 BEGINS = re.compile(
-    r"from __future__ import |import \w|from [\w.]+ import |#!|# *(-\*-|coding|[-=]{10})|'''|\"\"\""
+    r"from __future__ import |import \w|from [\w.]+ import |#!|# *(-\*-|coding)|'''|\"\"\""
 )
 RULE = re.compile(r"(={20,}|-{20,}|\*{20,})$")
 CONTINUES = re.compile(r"(else|elif|except|finally|case)\b|(try:|match |type )|@|[)\]}]")
@@ -24,8 +24,9 @@ TOKEN = re.compile(
 class Source:
     """Fed with lines, tells of each whether it belongs to a printed script.
 
-    A script begins at an import, a docstring or a `#!` in the first column and ends at a rule or
-    at a line that cannot be Python, both outside of its strings and brackets.
+    A script begins at an import, a docstring or a `#!` in the first column, or at a comment at the
+    top or after a rule. It ends at a rule or at a line that cannot be Python, both outside of its
+    strings and brackets.
     """
 
     def __init__(self, ignore: frozenset[int] = frozenset()):
@@ -33,19 +34,28 @@ class Source:
         self.quote = ""
         self.depth = 0
         self.goes_on = False
+        self.fresh = True  # nothing but blank lines since the top or a rule
+        self.perhaps = False  # so far only comments
         self.began = self.rule = 0  # lines where the script began, where a rule stood in a string
         self.ignore = ignore
 
     def holds(self, number: int, line: str) -> bool:
         if not self.inside:
-            if line[:1] not in "fi#'\"" or not BEGINS.match(line) or not statement(line):
+            self.perhaps = self.fresh and line.startswith("#")
+            if not (self.perhaps or begins(line)):
+                self.fresh = bool(RULE.match(line)) or (self.fresh and line.isspace())
                 return False
             self.inside, self.quote, self.depth, self.goes_on = True, "", 0, False
             self.began, self.rule = number, 0
+        if self.perhaps and line[:1] != "#" and line.strip():  # comments of a script, or a note
+            self.perhaps = False
+            if not begins(line):
+                self.inside = self.fresh = False
+                return False
         open_before = bool(self.quote or self.depth or self.goes_on)
         if RULE.match(line):
             if not open_before or number in self.ignore:
-                self.inside = False
+                self.inside, self.fresh = False, True
                 return True
             self.rule = self.rule or number
         if not open_before and line[:1] not in " \t#\n" and line.strip() and not statement(line):
@@ -87,6 +97,10 @@ def end_of(line: str, quote: str, at: int = 0) -> int:
     return found + 3 if found >= 0 else -1
 
 
+def begins(line: str) -> bool:
+    return line[:1] in "fi#'\"" and BEGINS.match(line) is not None and statement(line)
+
+
 def statement(line: str) -> bool:
     """Whether a line can begin, or go on with, a statement of Python."""
     if CONTINUES.match(line):
@@ -109,8 +123,4 @@ def statement(line: str) -> bool:
 
 
 def unfinished(problem: str) -> bool:
-    return (
-        "was never closed" in problem
-        or "unterminated triple" in problem
-        or ("unexpected EOF" in problem)
-    )
+    return re.search("was never closed|unterminated triple|unexpected EOF", problem) is not None

@@ -64,7 +64,7 @@ def encoding_of(first: bytes, path: Path) -> str:
     for mark, kind in KINDS.items():
         if first.startswith(mark):
             raise ComposeError(f"is {kind}, not a log", path)
-    sample = first[:4096]
+    sample = first[:65536]
     if sample.strip(b"\0").count(0) > len(sample.strip(b"\0")) // 3:
         odd, even = sample[1::2].count(0), sample[::2].count(0)
         if odd > 10 * even:
@@ -74,9 +74,7 @@ def encoding_of(first: bytes, path: Path) -> str:
     sample = sample.rstrip(b"\0")  # what a full disk or a power cut leaves behind
     control = len(sample) - len(sample.translate(None, bytes([*range(7), *range(14, 27), 127])))
     broken = sample.decode("utf-8", "replace").count("\ufffd")
-    # what is packed here is text of all characters, and a log begins with its script
-    control *= not sample.startswith(b"#pgolf-compose\n")
-    if control + broken > len(sample) // 10:
+    if control + broken > len(sample) // 4:  # a packed script at a log's top is less
         raise ComposeError("is binary, not a log", path)
     return "utf-8"
 

@@ -11,8 +11,6 @@ alias. A name that nobody has used yet counts as the artifact's if training had 
 of name from another.
 """
 
-import functools
-import json
 import math
 import re
 from collections import Counter
@@ -22,16 +20,49 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from pgolf_compose.errors import ComposeError
+from pgolf_compose.log_lines import (
+    BITS_PER_BYTE,
+    BYTES,
+    COMMON,
+    ENDED,
+    ERROR,
+    FAILS,
+    GPU,
+    OF_STEPS,
+    PROGRESS,
+    RAW,
+    SEEDS,
+    SMI_GPU,
+    SPACED,
+    STAGE,
+    STARTS,
+    STEP,
+    TIME_KEY,
+    Reading,
+    broken,
+    clean,
+    json_line,
+    kind_of,
+    number_or_none,
+    of_training,
+    pairs,
+    readings,
+    rules,
+    size_kind,
+    unprefixed,
+)
 from pgolf_compose.log_source import Source
 from pgolf_compose.log_text import lines_of
-from pgolf_compose.yaml_file import read_yaml
 
-__all__ = ["Figure", "Log", "Point", "Score", "find_logs", "read_log"]
+__all__ = ["Figure", "Log", "Point", "Score", "find_logs", "natural", "read_log"]
 
 MOST_POINTS = 20_000
 MOST_SCORES = 2_000
 MOST_NAMES = 2_000
 MOST_PAIRS = 60  # of a line
+MOST_NOTES = 20
+NEAR = 200  # scores back that one may repeat
+FIGURE = re.compile(r"(?<![\w.])[-+]?\d{1,40}(?:[,_]\d{3})*(?:\.\d{1,40})?(?:[eE][-+]?\d{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -129,238 +160,10 @@ class Log:
             if not is_source:
                 for match in FIGURE.finditer(line):
                     text = match[0]
-                    try:
-                        yield Figure(text, Decimal(re.sub("[,_]", "", text)), number)
-                    except InvalidOperation:
-                        continue
-
-
-# -- what a line says ---------------------------------------------------------------------------
-
-DIGITS = r"[-+]?(?:\d+(?:[,_]\d{3})+(?!\d)|\d+)?(?:\.\d+|(?<=\d))(?:[eE][-+]?\d+)?"
-NUMBER = rf"(?:{DIGITS}(?!\d)|[-+]?(?:nan|inf)(?:inity)?\b)"
-FIGURE = re.compile(r"(?<![\w.])[-+]?\d{1,40}(?:[,_]\d{3})*(?:\.\d{1,40})?(?:[eE][-+]?\d{1,3})?")
-METRIC = r"(?:\w{0,40}?(?:bpb|bits_per_byte)\w{0,40}|(?:\w{0,40}_)?(?:val|train)_loss)"
-PAIR = re.compile(
-    rf"""["']?(?<![A-Za-z_./-])(?P<key>[A-Za-z_][\w./-]{{0,80}})["']?"""
-    rf"""[ ]?(?:\([^()=:]{{0,40}}\))?\s{{0,20}}(?:[:=]|->|→)\s{{0,20}}["']?(?P<value>{NUMBER})"""
-    rf"""|\b(?P<key2>{METRIC})(?:\s(?:is|of|at|was))?\s{{1,20}}(?P<value2>{NUMBER})"""
-    rf"""|(?<![\w.:=/])(?P<value3>{DIGITS})\s?(?P<key3>bpb|bits_per_byte)\b(?!\s*[:=]|\s+[-\d])""",
-    re.I,
-)
-BITS = re.compile(r"\s?(?:bpb|bits_per_byte)\b(?!\s*[:=]|\s+[-\d])", re.I)
-UNIT = re.compile(r"\s?(ms|milliseconds|seconds|secs?|s|minutes|mins?|m)(?![a-z_])|(ms)", re.I)
-BITS_PER_BYTE = re.compile(r"bits(?:[ /-]per[ /-]|/)byte", re.I)
-SPACED = re.compile(r"\b(val|valid|validation|train|training|eval|test)[ .](loss|bpb)\b", re.I)
-STAMP = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"
-LEVEL = r"(?:INFO|DEBUG|WARNING)"
-PREFIX = re.compile(
-    rf"""(?:\[?{STAMP}\]?|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?|\[\d,\d+\]<std\w+>:"""
-    rf"""|\[?(?:rank|default)[ _]?\d+\]?:?|\((?:rank|worker|pid)[^()]*\)"""
-    rf"""|\[{LEVEL}\]:?|{LEVEL}\b:?|\d{{1,3}}:(?=\s)|[\w-]+-\d+\s+\|)[: ]?\s?"""
-)
-PREFIXES = frozenset("[(0123456789IDWrdabcefghijklmnopqstuvwxyzABCEFGHJKLMNOPQRSTUVXYZ")
-BETWEEN = re.compile(rf"[-|]\s|\[?[\w.]+\]?(?: - | )(?={LEVEL}\b)")
-CLUSTER = re.compile(rf"[^\n]{{0,80}}?{STAMP} std(?:out|err) [FP] ")
-STEP = re.compile(
-    r"(?:^|[\s|,{\"'])(?:step|iter|iteration)[\"']?\s*[:= ]\s*(\d+)(?:\s*/\s*(\d+))?", re.I
-)
-OF_STEPS = re.compile(r"\s*(\d+)/(\d+)(?=[\s:])")
-PROGRESS = re.compile(
-    r"(?<![\w-])([A-Za-z][\w-]{0,40})\b[^|=]{0,24}?[\s\[:bc](\d+)/(\d+)(?![\d/.])"
-)
-STARTS = re.compile(r"\b(start|starting|begin|beginning|compiling|warming)\b", re.I)
-STAGE = re.compile(r"(?<![a-z])(ttt|eval|slot|sliding|scor\w+|roundtrip|evaluat\w+)(?![a-z])", re.I)
-COMMON = re.compile(
-    r"step:(\d{1,12})/(\d{1,12}) train_loss:(\d{1,6}\.\d{1,12}) train_time:(\d{1,15})ms"
-    r"(?: step_avg:[\d.]{1,20}ms)?(?: tok/s:\d+)?\n"
-)
-ENDED = re.compile(
-    r"stopping_early|^peak memory|^Serialized model|training (?:done|complete|finished)", re.I
-)
-ERROR = re.compile(
-    r"^(?:[\w]+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Timeout|Refused|Killed)(?:: |:?$)"
-)
-BYTES = re.compile(
-    r"(?P<label>[A-Za-z][^|:=]{0,80}?(?:\([^()]{0,40}\))?)\s?[:=]\s{0,20}(?P<number>\d[\d,_]*)(?P<unit>\s*(?:bytes|B)\b)?"
-    r"(?P<of>\s*/\s*16[,_]?000[,_]?000)?",
-)
-GPU = re.compile(
-    r"(?:NVIDIA|AMD|Tesla|GeForce)[ -][A-Z][\w -]*\w"
-    r"|\b(?:[HABL]\d{2,3}|GH200|GB\d+|MI\d{3}X?)[\w -]*\w"
-)
-SMI_GPU = re.compile(r"\|\s+(\d+)\s+((?:NVIDIA|Tesla|GeForce|Quadro|AMD)[^|]*?)\s+(?:On|Off)\s+\|")
-SEEDS = re.compile(r"(?<![a-z])(?:seed|s)[ _=-]?(\d{1,10})(?!\d)", re.I)
-
-
-@functools.cache
-def rules() -> dict:
-    """The words of logs.yaml, those with underscores ready to be looked for."""
-    data = read_yaml(Path(__file__).with_name("logs.yaml")).data
-    for kind in ("progress", "derived", "diagnostic", "weights", "artifact", "plain", "steps"):
-        words = "|".join(sorted(map(re.escape, data[kind]), key=len, reverse=True))
-        data[kind] = re.compile(f"(?<![a-z0-9])(?:{words})(?![a-z0-9])")
-    data["run_starts"] = re.compile("|".join(data["run_starts"]))
-    data["failures"] = [(re.compile(f["pattern"]), f["reason"]) for f in data["failures"]]
-    return data
-
-
-@functools.lru_cache(4096)
-def kind_of(name: str) -> str:
-    """progress, derived, diagnostic, plain, artifact or unknown: what the words of a name tell.
-
-    >>> kind_of("diagnostic quantized"), kind_of("final_int4_lzma_roundtrip_exact")
-    ('diagnostic', 'artifact')
-    """
-    words = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
-    table = rules()
-    for kind in ("progress", "derived", "diagnostic"):
-        if table[kind].search(words):
-            return kind
-    if not table["plain"].sub("", words).strip("_0123456789"):
-        return "plain"
-    if table["artifact"].search(words):
-        return "artifact"
-    return "diagnostic" if table["weights"].search(words) else "unknown"
-
-
-def of_training(name: str) -> bool:
-    """Whether a name that stands beside a step's number is of training's validation."""
-    return not re.sub(
-        "[^a-z]", "", rules()["steps"].sub("", rules()["plain"].sub("", name.lower()))
-    )
-
-
-@dataclass(frozen=True)
-class Pair:
-    key: str
-    text: str
-    start: int
-    end: int  # behind its unit
-    unit: str
-
-    @property
-    def value(self) -> float:
-        return float(re.sub("[,_]", "", self.text))
-
-    @property
-    def kind(self) -> str:
-        key = self.key.lower()
-        if re.search(r"bpb|bits[ _/]per[ _/]byte|bits/byte", key):
-            return "bpb"
-        if re.search(r"(^|[_/])(val|valid|validation|eval|test)[_/]?loss$", key):
-            return "loss"
-        if re.search(r"(^|[_/])(train|training)[_/]loss$", key):
-            return "train"
-        return "loss?" if key == "loss" else "nll" if key in ("val_nll", "nll") else ""
-
-    @property
-    def seconds(self) -> float | None:
-        """Of a time, in seconds; None if its unit is not told."""
-        unit = self.unit.lower() or self.key.lower().rpartition("_")[2]
-        factor = {"ms": 0.001, "milliseconds": 0.001, "m": 60, "min": 60, "mins": 60, "minutes": 60}
-        if unit in factor or unit in ("s", "sec", "secs", "seconds"):
-            value = self.value * factor.get(unit, 1)
-            return value if math.isfinite(value) else None
-        return None
-
-
-def pairs(line: str) -> list[Pair]:
-    found = []
-    for match in PAIR.finditer(line):
-        key = match["key"] or match["key2"] or match["key3"]
-        text = match["value"] or match["value2"] or match["value3"]
-        unit = UNIT.match(line, match.end())
-        unit_text = (unit[1] or unit[2]) if unit else ""
-        end = match.end() + (len(unit[0]) if unit else 0)
-        start = match.start()
-        if match["value"] and (after := BITS.match(line, match.end())):  # `score: 1.08 bpb`
-            key, start, end, unit_text = "bpb", match.start("value"), after.end(), ""
-        found.append(Pair(key, text, start, end, unit_text))
-    return found
-
-
-@dataclass
-class Reading:
-    """One printed evaluation, before it is known what came after it."""
-
-    name: str
-    bpb: Pair | None = None
-    loss: Pair | None = None
-    seconds: float | None = None
-    step: int | None = None
-
-
-NOISE = re.compile(r"\b(?:INFO|DEBUG|WARNING|step|iter|iteration)\b|(?<![\w.])[\d/]+(?![\w.])")
-
-
-def clean(text: str) -> str:
-    words = NOISE.sub(" ", text)
-    words = " ".join(re.sub(r"[\[\]{}|<>]", " ", words).split()).strip(" ,;:=*#\"'`~…->→")
-    words = words[:120]
-    return words if words.count("(") == words.count(")") else re.sub("[()]", "", words).strip()
-
-
-def readings(line: str, found: list[Pair]) -> list[Reading]:
-    """The evaluations of a line; several where two lines were glued."""
-    result: list[Reading] = []
-    now: Reading | None = None
-    names, behind = "", 0  # words since the last score, end of the last pair
-    for pair in found:
-        words, behind = line[behind : pair.start], pair.end
-        kind = pair.kind
-        if kind == "loss?" and any(other.kind == "bpb" for other in found):
-            kind = "loss"
-        if kind in ("bpb", "loss"):
-            taken = now and (now.bpb if kind == "bpb" else now.loss)
-            if now is None or taken or (now.bpb and now.loss):
-                name = clean(f"{names} {words}")
-                plain = pair.key.lower() in ("val_bpb", "val_loss", "bpb", "loss")
-                if not name or not plain:
-                    name = clean(f"{name} {pair.key}")
-                now = Reading(name)
-                result.append(now)
-            setattr(now, kind, pair)
-            names = ""
-        else:
-            names += " " + words
-            if now and re.search(r"time|elapsed|took|seconds", pair.key, re.I):
-                now.seconds = pair.seconds if now.seconds is None else now.seconds
-    return result
-
-
-GLUED = re.compile(r"/\d|\.\d")
-
-
-def broken(pair: Pair | None, line: str) -> bool:
-    """Whether a value is glued to what makes it another: `1.0812/20000`, `1.081.2`."""
-    return pair is not None and not pair.unit and GLUED.match(line, pair.end) is not None
-
-
-def json_line(line: str) -> str:
-    """A line of JSON, such as the technique `metrics` writes, as `stage key:value ...`."""
-    for text in (line, line.replace("'", '"')):
-        try:
-            data = json.loads(text)
-            break
-        except (ValueError, RecursionError):
-            continue
-    else:
-        return line.replace('"', "").replace("'", "")
-    if not isinstance(data, dict):
-        return line
-    name = next(
-        (data[k] for k in ("stage", "name", "label", "metric") if isinstance(data.get(k), str)), ""
-    )
-    if name == "training" or data.get("event") in ("step", "adapt", "weights"):
-        name = ""
-    if data.get("event") == "adapt":
-        return ""
-    told = [f"{key}:{value}" for key, value in data.items() if isinstance(value, int | float)]
-    told.sort(key=lambda text: not text.startswith("step:"))
-    if "step" in data or not name:
-        return " ".join(told)
-    return f"{name} " + " ".join(told).replace("elapsed_ms", "eval_time_ms")
+                    yield Figure(text, Decimal(re.sub("[,_]", "", text)), number)
+                    if "," in text:  # or a list: `42,314,999`
+                        for part in text.split(","):
+                            yield Figure(part, Decimal(part), number)
 
 
 # -- reading ------------------------------------------------------------------------------------
@@ -371,19 +174,6 @@ def marked_lines(path: Path, source: Source) -> Iterator[tuple[int, str, bool]]:
     for number, line in lines_of(path):
         bare = unprefixed(line)
         yield number, bare, source.holds(number, bare)
-
-
-def unprefixed(line: str) -> str:
-    """Without timestamps, ranks and levels that loggers and launchers put in front."""
-    if " F " in line[:120] and (match := CLUSTER.match(line)):
-        line = line[match.end() :]
-    for time in range(5):
-        match = PREFIX.match(line) if line[:1] in PREFIXES else None
-        match = match or (BETWEEN.match(line) if time else None)
-        if not match:
-            return line
-        line = line[match.end() :]
-    return line
 
 
 def read_log(path: Path) -> Log:
@@ -419,13 +209,11 @@ class Reader:
     def reset(self, line: int) -> None:
         self.began = line
         self.scores: list[Score] = []
-        self.skipped_scores = 0
         self.points: list[Point] = []
         self.every = self.seen_points = 0
         self.last_step = self.total_steps = self.last_point_line = None
         self.train_ms: float | None = None
         self.trained = self.began_training = False
-        self.header_seen = False
         self.values: dict[str, str] = {}
         self.block = False
         self.sizes: list[tuple[str, int, bool]] = []
@@ -436,7 +224,6 @@ class Reader:
         self.gpu = ""
         self.versions: dict[str, str] = {}
         self.notes: dict[str, None] = {}
-        self.cut_line = False
         self.seed: int | None = None
 
     def starts_anew(self, line: int) -> None:
@@ -446,6 +233,7 @@ class Reader:
         ended = evaluations(self.settled())
         told = f"its score is {ended[-1].text}" if ended else "without a final score"
         self.earlier.append(f"run {self.runs} of the file (from line {self.began}): {told}")
+        del self.earlier[:-MOST_NOTES]
         self.runs += 1
         self.reset(line)
 
@@ -479,7 +267,7 @@ class Reader:
             self.size(stripped)
         if ENDED.search(stripped):
             self.trained = True
-        if "nvidia" in low or "gpu" in low or "device" in low:
+        if "nvidia" in low or "device" in low or "00" in low or "gpu" in low:
             self.hardware_of(stripped)
         if low.startswith(("running py", "python:", "nccl version", "| nvidia-smi")):
             self.versions_of(stripped)
@@ -487,7 +275,7 @@ class Reader:
             self.setting(line, stripped)
         elif "/" in stripped or STARTS.search(stripped):
             self.stage(stripped)
-        if "(limited)" in low:
+        if "(limited)" in low and len(self.notes) < MOST_NOTES:
             self.notes["an evaluation reads part of the split only: " + stripped[:80]] = None
         self.fail(stripped)
 
@@ -582,24 +370,22 @@ class Reader:
         at_end = reading.bpb is None or not line[ends:].strip(".eE+-")
         if not whole and at_end and self.clipped(reading, digits):
             self.notes[f"line {number} is cut off within a score"] = None
-            self.cut_line = True
             self.pending = name
             return
         if reading.bpb is None and (kind == "plain" or self.last_step is None):
             return
         score = Score(name, bpb, loss, number, reading.seconds, digits, kind == "artifact", text)
-        same = self.scores and replace(self.scores[-1], line=number, seconds=score.seconds)
-        if same == replace(score, final=same.final if same else False):
-            return  # every rank printed it
+        for back, other in enumerate(reversed(self.scores[-16:])):  # every rank printed it
+            same = other == replace(score, line=other.line, seconds=other.seconds)
+            if same and (name != "step" or back == 0):
+                return
         if kind != "training":
             self.pending, self.error, self.failure, self.failure_rank = "", "", "", 99
         self.scores.append(score)
         if len(self.scores) > MOST_SCORES:
             kept = [s for s in self.scores if s.name != "step"]
-            self.scores = (kept if len(kept) <= MOST_SCORES // 2 else self.scores)[
-                -MOST_SCORES // 2 :
-            ]
-            self.skipped_scores += 1
+            some = kept if len(kept) <= MOST_SCORES // 2 else self.scores
+            self.scores = some[-MOST_SCORES // 2 :]
 
     def clipped(self, reading: Reading, digits: int) -> bool:
         """Whether the file's last characters, a number, may lack digits."""
@@ -641,7 +427,7 @@ class Reader:
             del self.sizes[:-200]
 
     def hardware_of(self, line: str) -> None:
-        if row := SMI_GPU.search(line):
+        if (row := SMI_GPU.search(line)) and len(self.gpus) < 1000:
             self.gpus[row[1]] = row[2].strip()
         elif not self.gpu and not line.startswith(("|", "+")) and (name := GPU.search(line)):
             self.gpu = name[0].strip()
@@ -713,9 +499,8 @@ class Reader:
             final = kind in ("artifact", "unknown") or (kind == "plain" and not named)
             final = final and not self.before_training_ended(score)
             score = replace(score, final=final)
-            same = next(
-                (s.line for s in reversed(result) if same_evaluation(s, score, result)), None
-            )
+            near = reversed(result[-NEAR:])
+            same = next((s.line for s in near if same_evaluation(s, score, result)), None)
             result.append(replace(score, repeats=same if final else None))
         return tuple(first_lines(result))
 
@@ -816,38 +601,6 @@ class Reader:
         return ""
 
 
-FAILS = re.compile(
-    r"error|timeout|timed out|signal|sig[a-z]{3,4}\b|fault|abort|killed|no space|interrupt|limit",
-    re.I,
-)
-TIME_KEY = re.compile(
-    r"(?:total_)?train(?:ing)?_(?:time|elapsed|ms|seconds)(?:_m?s)?|elapsed_ms", re.I
-)
-RAW = re.compile(r"\braw|uncompressed|unquantized|fp32|payload|float|state_dict|original")
-
-
-def number_or_none(pair: Pair | None) -> float | None:
-    if pair is None:
-        return None
-    value = pair.value
-    return value if math.isfinite(value) else None
-
-
-def size_kind(words: str) -> str:
-    """What a label such as `total submission size int6+zstd` counts."""
-    if re.search(
-        r"limit|cap\b|max|memory|alloc|margin|headroom|target|cache|shard|token|val_", words
-    ):
-        return ""
-    if re.search(r"code|script|source", words):
-        return "code"
-    if re.search(r"total|submission|artifact|budget", words):
-        return "total" if "dir" not in words else ""
-    if re.search(r"model|weights|blob|compressed", words):
-        return "model"
-    return ""
-
-
 def sizes_of(sizes: list, scored: bool) -> tuple[int | None, int | None, int | None]:
     """Bytes of model, code and both, of the compressed artifact: the last ones that add up."""
     by_kind = {kind: [s for s in sizes if s[0] == kind] for kind in ("model", "code", "total")}
@@ -942,7 +695,7 @@ def find_logs(folder: Path) -> list[Path]:
     `.log` and `.out` files count by their name; of `.txt` files those that hold a step or a score.
     """
     found = []
-    for path in sorted(walk(folder, 2)):
+    for path in sorted(walk(folder, 2), key=natural):
         if path.suffix.lower() in (".log", ".out"):
             found.append(path)
         elif path.suffix.lower() == ".txt" and not NO_LOG.match(path.name):
@@ -953,6 +706,12 @@ def find_logs(folder: Path) -> list[Path]:
             if log.points or log.scores:
                 found.append(path)
     return found
+
+
+def natural(path: Path) -> list:
+    """A key that puts seed 42 before seed 1337."""
+    parts = re.split(r"(\d{1,18})", str(path))
+    return [(int(part), "") if place % 2 else (-1, part) for place, part in enumerate(parts)]
 
 
 def walk(folder: Path, depth: int) -> Iterator[Path]:

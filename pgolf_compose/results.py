@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pgolf_compose.curves import labels
 from pgolf_compose.errors import ComposeError, shown
-from pgolf_compose.folders import Agreement, Folder, agreement, read_folder
-from pgolf_compose.logs import Log, Score, find_logs, read_log
+from pgolf_compose.folders import Agreement, Folder, agreement, differences, read_folder
+from pgolf_compose.logs import Log, Score, find_logs, natural, read_log
 
 __all__ = ["Group", "gather", "log_json", "results_json", "rows", "status", "summaries", "warnings"]
 
@@ -77,6 +77,7 @@ def gather(paths: Iterable[Path]) -> tuple[list[Group], list[str]]:
             if not logs and not found.about:
                 raise ComposeError("no training log in this folder", folder)
             groups.append(Group(logs, found, agreement(found) if found.about else None))
+    single.sort(key=lambda log: natural(log.path))
     return ([Group(tuple(single))] if single else []) + groups, told
 
 
@@ -163,6 +164,12 @@ def warnings(group: Group) -> list[str]:
                 f"{better.name} {better.text} at line {better.line} was better"
             )
         told += [f"{label}: {note}" for note in log.notes]
+    if group.folder is not None:
+        told += [
+            f"submission.json:{one.claim.line}: {one.claim.key} is {one.claim.text}, "
+            f"{one.log.path.name} gives {one.value.normalize():f}"
+            for one in differences(group.folder)
+        ]
     runs = group.runs
     seeds = [log.seed for log in runs if log.seed is not None]
     twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})

@@ -106,7 +106,7 @@ def test_the_challenge_s_own_script_is_never_replaced_unasked(tree, cli, refuses
 def test_an_output_that_cannot_be_written_is_told(tree, refuses):
     folder = tree({"file": ""})
     assert refuses("baseline", "-o", "file/below") == (
-        "file/below/train_gpt.py: cannot be written: Not a directory\n"
+        "file: is a file; name a folder to write to with -o\n"
     )
     assert os.listdir(folder) == ["file"]
 

@@ -413,8 +413,8 @@ def test_a_difference_in_nats_per_token_needs_a_loss_of_ours():
     [
         (
             "2026-04-09_SP8192_3LayerRecur_ParResid_QK525_LegalTTT",
-            "the runs differ in bytes of code: 16,594 in train_seed314.log and train_seed999.log, "
-            "16,630 in train_seed42.log",
+            "the runs differ in bytes of code: 16,630 in train_seed42.log, 16,594 in "
+            "train_seed314.log and train_seed999.log",
         ),
         (
             "2026-04-22_SP8192_CaseOps_GatedAttn_QuantGate_Loop45_PhasedTTT_MLPClip12",

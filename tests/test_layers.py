@@ -21,6 +21,7 @@ ORDER = [
     "tracks",
     "log_text",
     "log_source",
+    "log_lines",
     "logs",
     "json_file",
     "folders",

@@ -12,8 +12,9 @@ from conftest import ROOT, SHARED
 
 from pgolf_compose.build import compose
 from pgolf_compose.errors import ComposeError
+from pgolf_compose.log_lines import kind_of
 from pgolf_compose.log_text import LONGEST, lines_of
-from pgolf_compose.logs import find_logs, kind_of, read_log
+from pgolf_compose.logs import find_logs, read_log
 
 HEADER = """\
 logs/run.txt
@@ -148,6 +149,15 @@ def test_one_score_under_two_names_is_one_evaluation(log):
     assert (len(found.evaluations), found.eval_seconds) == (1, 73.133)
 
 
+def test_ranks_that_print_in_turn_print_one_evaluation(log):
+    found = log(HEADER + TRAINING + TRAINED + SCORED * 8)
+    assert [s.line for s in found.scores if s.final] == [18, 19]
+    eight = log("".join(8 * (line + "\n") for line in WHOLE.splitlines()))
+    assert [s.text for s in eight.scores] == [s.text for s in log(WHOLE).scores]
+    assert eight.points == log(WHOLE).points
+    assert (told(found), found.eval_seconds) == (BASE, 1.401)
+
+
 def test_test_time_training_told_three_times_is_one_evaluation(log):
     found = log(
         WHOLE + "ttt_sliding:done val_loss=1.889768 val_bpb=1.119230 elapsed=409.8s\n"
@@ -280,6 +290,15 @@ def test_a_script_that_the_log_prints_is_not_read(log, text):
     assert told(found) == BASE
     assert (found.seed, found.steps, found.bytes_total) == (42, 13780, 15863489)
     assert not {Decimal("0.50000000"), Decimal("0.4")} & {f.value for f in found.figures()}
+
+
+def test_a_rule_of_comments_within_a_run_begins_no_script(log):
+    found = log(HEADER + TRAINING + "# ========== export ==========\n" + TRAINED + SCORED)
+    assert (told(found), found.runs, len(found.points)) == (BASE, 1, 4)
+    comments = "# quantized_ttt val_loss:1.0 val_bpb:0.4\n#\n\nimport os\n"
+    assert told(log(comments + RULE + WHOLE)) == BASE
+    found = log("# a note of the author\n" + WHOLE.replace("logs/run.txt\n", ""))
+    assert (told(found), found.seed, found.world_size) == (BASE, 42, 8)
 
 
 def test_our_own_script_at_the_top_is_not_read(log, composed_text):
@@ -494,6 +513,21 @@ def test_machine_and_versions_are_read(log):
     }
 
 
+@pytest.mark.parametrize(
+    ("line", "hardware"),
+    [
+        ("[modal] Launching torchrun on 8xH100...", "8xH100"),
+        ("GPU: NVIDIA H100 80GB HBM3", "NVIDIA H100 80GB HBM3"),
+        ("device: NVIDIA GeForce RTX 5090", "NVIDIA GeForce RTX 5090"),
+        ("using 1x A100-SXM4 for 10 minutes", "1x A100-SXM4"),
+        ("python:3.11 torch:2.9 device:cpu values:frozen", "CPU"),
+        ("iterations:20000 H1000 xA100y", ""),
+    ],
+)
+def test_a_printed_machine_is_read(log, line, hardware):
+    assert log(line + "\n" + WHOLE).hardware == hardware
+
+
 def test_the_metrics_technique_writes_a_log_too(log):
     found = log(
         '{"event": "step", "step": 5, "train_loss": 3.0, "elapsed_ms": 500.0}\n'
@@ -515,6 +549,9 @@ def test_figures_are_all_numbers_with_their_lines(log):
         ("2.50", 1),
         ("1401", 1),
         ("15,863,489", 2),
+        ("15", 2),
+        ("863", 2),
+        ("489", 2),
         ("1e-3", 2),
     ]
     assert next(f.value for f in found.figures() if f.line == 2) == 15863489

@@ -10,7 +10,7 @@ from conftest import ROOT
 from test_logs import HEADER, OOM, TRAINED, TRAINING, WHOLE
 
 from pgolf_compose.errors import ComposeError
-from pgolf_compose.folders import agreement, read_folder
+from pgolf_compose.folders import agreement, differences, read_folder
 from pgolf_compose.json_file import read_json
 from pgolf_compose.results import gather
 
@@ -118,6 +118,20 @@ AGREEMENTS = [
         "differs",
         "the json's artifact has 15,000,000 bytes",
     ),
+    (
+        {"val_bpb": 1.10048},
+        {"train.log": of_seed(1, "1.1005")},
+        False,
+        "more digits",
+        "1.10048 has more digits than train.log prints: 1.1005",
+    ),
+    (
+        {"val_bpb": 1.1},
+        {"train.log": of_seed(1, "1.1") + "Killed\n"},
+        True,
+        "log",
+        "train.log is not whole: failed after final_int8_zlib_roundtrip",
+    ),
     ({"val_bpb": 1.1}, {}, False, "no log", "no log in this folder"),
     ({"name": "x"}, None, False, "no claim", "states no val_bpb"),
     (
@@ -144,6 +158,26 @@ def test_a_seeds_own_value_that_its_log_does_not_give_is_told(tree):
     assert found.equal
     assert "for seed 1 the json says 1.1001, train_seed1.log 1.10000000" in found.text
     assert [(row.seed, row.equal) for row in found.seeds] == [(1, False), (2, True)]
+
+
+def test_figures_of_a_seed_that_its_log_gives_otherwise_are_told(tree):
+    about = {
+        "seed_results": {
+            "1": {
+                "val_bpb": 1.1,
+                "artifact_bytes": 15863489,
+                "steps": 13780,
+                "train_time_s": 600.0,
+            },
+            "2": {"val_bpb": 1.2, "artifact_bytes": 15863488, "eval_time_s": 5},
+            "7": {"val_bpb": 1.3},
+        }
+    }
+    found = [(d.claim.key, d.value) for d in differences(folder(tree, about))]
+    assert found == [
+        ("seed_results.2.val_bpb", Decimal("1.10004000")),
+        ("seed_results.2.artifact_bytes", 15863489),
+    ]
 
 
 def test_of_two_logs_of_a_seed_the_one_that_the_json_states_counts(tree):
@@ -344,6 +378,12 @@ def test_logs_are_named_by_the_shortest_ends_that_tell_them_apart(cli, tree):
     assert [row.split()[0] for row in rows[1:4]] == ["a/x/train.log", "b/x/train.log", "c.log"]
 
 
+def test_logs_stand_in_the_order_of_their_seeds(cli, tree):
+    tree({"r": {f"train_seed{seed}.log": of_seed(seed, "1.1") for seed in (1337, 42, 7)}})
+    rows = cli("results", "r").stdout.splitlines()[1:4]
+    assert [row.split()[1] for row in rows] == ["7", "42", "1337"]
+
+
 def test_what_is_given_twice_is_read_once(cli, tree):
     tree({"train.log": WHOLE})
     result = cli("results", "train.log", "./train.log")
@@ -415,6 +455,26 @@ def test_every_public_folder_agrees_or_it_is_said_why_not(shared):
     assert found == expected
     there = {path.relative_to(shared / "records").as_posix() for path in shared.glob("records/*/*")}
     assert {name for name, *_ in expected} == there
+
+
+def test_figures_of_public_seeds_that_their_logs_give_otherwise(shared):
+    found = [
+        (one.claim.key, one.claim.text, f"{one.value.normalize():f}")
+        for folder in sorted(shared.glob("records/*/*"))
+        for one in differences(read_folder(folder))
+        if "val_" not in one.claim.key and "ms" not in one.claim.key
+    ]
+    assert found == [
+        ("seed_results.42.steps", "10710", "10695"),
+        ("seed_results.7.steps", "10498", "10491"),
+        ("seed_results.1337.artifact_bytes", "15976275", "16054963"),
+        ("seed_results.42.artifact_bytes", "15978439", "16058494"),
+        ("seed_results.42.steps", "5180", "5178"),
+        ("seed_results.3141.artifact_bytes", "15979649", "16059704"),
+        ("seed_results.314.artifact_bytes", "15991486", "15990916"),
+        ("seed_results.999.artifact_bytes", "15991486", "15989602"),
+        ("seed_results.1337.artifact_bytes", "15910554", "15939048"),
+    ]
 
 
 def test_the_public_values_that_differ_are_those_of_the_catalogs(shared):
