@@ -121,7 +121,8 @@ def judge(comparison: Comparison, policy: Policy) -> Verdict:
     if failed:
         reason = "; ".join(told for _, told in failed)
         return Verdict(policy.name, against, None, reason, needed)
-    reason = f"{ours.mean:.5f} is below {theirs.mean:.5f}"
+    one, other = apart(ours.mean, theirs.mean)
+    reason = f"{one} is below {other}"
     if policy.min_difference:
         better = -comparison.difference.within(policy.unit)
         reason += f" by {better:.5f} {UNITS[policy.unit]}, {policy.min_difference:g} are asked"
@@ -138,10 +139,22 @@ def other_reading(difference: Difference, policy: Policy) -> str:
     theirs = difference.within(other) if other else None
     if not policy.reading or ours is None or theirs is None:
         return ""
-    if (-ours >= policy.min_difference) == (-theirs >= policy.min_difference):
+    if enough(-ours, policy) == enough(-theirs, policy):
         return ""
-    enough = "enough" if -theirs >= policy.min_difference else "too little"
-    return f"; read as {UNITS[other]} the difference is {-theirs:.5f}, {enough}"
+    told = "enough" if enough(-theirs, policy) else "too little"
+    found, _ = apart(-theirs, policy.min_difference)
+    return f"; read as {UNITS[other]} the difference is {found}, {told}"
+
+
+def enough(better: float, policy: Policy) -> bool:
+    """Whether a gain is what is asked; a decimal's rounding to binary does not decide."""
+    return better >= policy.min_difference - 1e-12
+
+
+def apart(one: float, other: float) -> tuple[str, str]:
+    """Both to five decimals, or to eight where five would not tell them apart."""
+    places = 5 if f"{one:.5f}" != f"{other:.5f}" else 8
+    return f"{one:.{places}f}", f"{other:.{places}f}"
 
 
 def conditions(comparison: Comparison, policy: Policy) -> Iterator[tuple[bool | None, str]]:
@@ -149,14 +162,16 @@ def conditions(comparison: Comparison, policy: Policy) -> Iterator[tuple[bool | 
     ours, theirs = comparison.ours.summary, comparison.theirs.summary
     difference = comparison.difference
     if difference.bpb >= 0:
-        yield False, f"{ours.mean:.5f} is not below {theirs.mean:.5f}"
+        one, other = apart(ours.mean, theirs.mean)
+        yield False, f"{one} is not below {other}"
     elif policy.min_difference:
         unit, asked = UNITS[policy.unit], f"{policy.min_difference:g}"
         better = difference.within(policy.unit)
         if better is None:
             yield None, f"{asked} {unit} are asked, and {difference.tokens}"
-        elif -better < policy.min_difference:
-            yield False, f"{-better:.5f} {unit} better, {asked} are asked"
+        elif not enough(-better, policy):
+            found, _ = apart(-better, policy.min_difference)
+            yield False, f"{found} {unit} better, {asked} are asked"
     if ours.n < policy.min_seeds:
         yield False, f"{ours.n} run{'s' * (ours.n != 1)}, {policy.min_seeds} are asked"
     if policy.p is None or difference.bpb >= 0:

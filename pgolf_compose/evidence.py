@@ -7,6 +7,7 @@ so.
 """
 
 import ast
+import math
 import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ DUMPED = re.compile(r"\s*([a-z][a-z0-9_]*): ?(\S.*)")  # a line of its own for a
 PAIR = re.compile(r"(?<![\w/])([a-z][a-z0-9_]*):(\S+)")
 # of a run or a machine: any value of these is the recipe's
 ANY = {"SEED", "RUN_ID", "DATA_DIR", "DATA_PATH", "TOKENIZER_PATH"}
+NUMBER = re.compile(r"\d[\d,_]*(?:\.\d+)?")
 MOST = 100_000_000  # bytes of a log that GitHub takes
 
 
@@ -61,9 +63,12 @@ class Run:
         return self.figures[name].value if name in self.figures else None
 
     def at(self, *names: str) -> str:
-        """`train_seed42.log:118`, where figures stand."""
-        lines = sorted({line for name in names for line in self.lines(name)})
-        return f"{self.name}:{','.join(map(str, lines))}" if lines else self.name
+        """`train_seed42.log:118`, where figures stand, as code."""
+        return self.line(*{line for name in names for line in self.lines(name)})
+
+    def line(self, *numbers: int) -> str:
+        lines = ",".join(map(str, sorted(numbers)))
+        return f"`{self.name}:{lines}`" if lines else f"`{self.name}`"
 
     def lines(self, name: str) -> list[int]:
         """Where a figure stands; what is a sum has several lines."""
@@ -159,7 +164,7 @@ def read_run(build: Build, path: Path) -> Run:
         )
     check_seed(build, log)
     scan = Scan(build, log)
-    found = dict(figures(log))
+    found = dict(scan.places.figures())
     if (total := artifact(build, log)) is not None:
         at = found.get("bytes_total") or found["bytes_model"]
         found["artifact_bytes"] = Figure(str(total), Decimal(total), at.line)
@@ -193,41 +198,54 @@ def check_seed(build: Build, log: Log) -> None:
         raise ComposeError(f"its seed {log.seed} is none that this script takes", log.path)
 
 
-def figures(log: Log) -> Iterator[tuple[str, Figure]]:
-    """By name, the figures of a submission as the log prints them, each with its line.
+class Places:
+    """Where a log prints the figures of a submission: fed with lines, the last one counts."""
 
-    Times are in milliseconds, whatever unit the log has; what was added up has the last line.
-    """
-    wanted = {
-        "steps": (log.steps, ("step", "/")),
-        "train_ms": (log.train_ms, ("train_time", "time")),
-        "bytes_model": (log.bytes_model, ("model",)),
-        "bytes_code": (log.bytes_code, ("code", "Code")),
-        "bytes_total": (log.bytes_total, ("otal",)),
-    }
-    lines: dict[str, int] = {}
-    texts: dict[str, str] = {}
-    score = log.score
-    for number, line in printed(log):
-        for match in re.finditer(r"\d[\d,_]*(?:\.\d+)?", line):
-            text = re.sub("[,_]", "", match[0]).rstrip(".")
-            for name, (value, words) in wanted.items():
-                if value is not None and float(text) == value and any(w in line for w in words):
-                    lines[name] = number
-            if score and number == score.line and float(text) == score.val_loss:
-                texts["val_loss"] = text
-    for name, (value, _) in wanted.items():
-        if value is not None:
-            yield name, Figure(f"{value:.0f}", exact(value), lines.get(name, 0))
-    if score and score.val_bpb is not None:
-        text = score.text or f"{score.val_bpb:.{score.digits}f}"
-        yield "val_bpb", Figure(text, Decimal(text), score.line)
-    if score and score.val_loss is not None:
-        text = texts.get("val_loss", repr(score.val_loss))
-        yield "val_loss", Figure(text, Decimal(text), score.line)
-    if log.eval_seconds is not None:
-        ms = exact(round(1000 * log.eval_seconds, 3))
-        yield "eval_ms", Figure(str(ms), ms, score.line if score else 0)
+    def __init__(self, log: Log):
+        self.log = log
+        self.wanted = {
+            "steps": (log.steps, ("step", "/")),
+            "train_ms": (log.train_ms, ("time",)),
+            "bytes_model": (log.bytes_model, ("model",)),
+            "bytes_code": (log.bytes_code, ("code", "Code")),
+            "bytes_total": (log.bytes_total, ("otal",)),
+        }
+        values = (value for value, _ in self.wanted.values())
+        self.values = {value for value in values if value is not None}
+        self.lines: dict[str, int] = {}
+        self.loss = ""
+
+    def read(self, number: int, line: str) -> None:
+        scored = self.log.score is not None and number == self.log.score.line
+        for match in NUMBER.finditer(line):
+            text = re.sub("[,_]", "", match[0])
+            value = float(text)
+            if value in self.values:
+                for name, (wanted, words) in self.wanted.items():
+                    if value == wanted and any(word in line for word in words):
+                        self.lines[name] = number
+            if scored and value == self.log.score.val_loss:
+                self.loss = text
+
+    def figures(self) -> Iterator[tuple[str, Figure]]:
+        """By name, as the log prints them. Times are in milliseconds, whatever unit it has."""
+        log, score = self.log, self.log.score
+        for name, (value, _) in self.wanted.items():
+            if value is not None:
+                yield name, Figure(f"{value:.0f}", exact(value), self.lines.get(name, 0))
+        if score and finite(score.val_bpb):
+            text = score.text or f"{score.val_bpb:.{score.digits}f}"
+            yield "val_bpb", Figure(text, Decimal(text), score.line)
+        if score and finite(score.val_loss):
+            text = self.loss or repr(score.val_loss)
+            yield "val_loss", Figure(text, Decimal(text), score.line)
+        if log.eval_seconds is not None:
+            ms = exact(round(1000 * log.eval_seconds, 3))
+            yield "eval_ms", Figure(str(ms), ms, score.line if score else 0)
+
+
+def finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def printed(log: Log) -> Iterator[tuple[int, str]]:
@@ -254,8 +272,10 @@ class Scan:
         self.agreeing: dict[str, int] = {}
         self.contrary: dict[str, tuple[int, str]] = {}
         self.code = 0  # the line that tells the script's size
+        self.places = Places(log)
         for number, line in printed(log):
             self.read(number, line)
+            self.places.read(number, line)
 
     def read(self, number: int, line: str) -> None:
         pairs = dict(PAIR.findall(line))
@@ -399,6 +419,11 @@ def check_result(build: Build, run: Run) -> None:
     if not run.log.complete:
         reason = run.log.reason or "it does not end with a score"
         raise ComposeError(f"this run is not complete: {reason}; {mend}", run.path)
+    if run.value("val_bpb") is None:
+        told = run.log.score.val_bpb if run.log.score else None
+        raise ComposeError(
+            f"this run's score is {'not told' if told is None else told}; {mend}", run.path
+        )
     total = run.value("artifact_bytes")
     if track.artifact_bytes and total is not None and total > track.artifact_bytes:
         raise ComposeError(
@@ -487,9 +512,9 @@ def seeds(build: Build, results: Results) -> Check:
         return Check(demand)
     told = [
         (
-            f"{run.name}:{run.log.score.line if run.log.score else 1} {run.log.metric}"
+            f"{run.line(*([run.log.score.line] if run.log.score else []))} {run.log.metric}"
             if run.log.complete
-            else f"{run.name} {run.log.reason or 'is not complete'}"
+            else f"{run.line()} {run.log.reason or 'is not complete'}"
         )
         for run in runs
     ]
@@ -507,15 +532,15 @@ def of_script(build: Build, results: Results) -> Check:
     told, met = [], True
     for run in results.runs:
         if run.script == "small" and run.whole:
-            told.append(f"{run.name}:1 begins with it, byte for byte")
+            told.append(f"{run.line(1)} begins with it, byte for byte")
         elif run.script == "small":
             told.append(f"{run.at('bytes_code')} tells of its size, {len(build.packed)} bytes")
             met = met and None
         elif run.script == "readable":
-            told.append(f"{run.name}:{run.script_line} is of the readable twin")
+            told.append(f"{run.line(run.script_line)} is of the readable twin")
             met = False
         else:
-            told.append(f"{run.name} tells nothing of its script")
+            told.append(f"{run.line()} tells nothing of its script")
             met = met and None
     return Check(demand, met, "; ".join(told))
 
@@ -524,9 +549,11 @@ def of_recipe(results: Results) -> Check:
     demand = "values in the logs are those of `recipe.yaml`"
     runs = results.runs
     if not runs or not all(run.whole for run in runs):
-        told = [f"{run.name} states {run.values} of them, all alike" for run in runs if run.values]
+        told = [
+            f"{run.line()} states {run.values} of them, all alike" for run in runs if run.values
+        ]
         return Check(demand, None, "; ".join(told))
-    told = [f"{run.name} holds them, and states {run.values} of them alike" for run in runs]
+    told = [f"{run.line()} holds them, and states {run.values} of them alike" for run in runs]
     return Check(demand, True, "; ".join(told))
 
 
@@ -556,12 +583,12 @@ def hardware(build: Build, runs: Sequence[Run]) -> Check:
     track = build.composition.track
     demand = f"run on {track.hardware}"
     told = [
-        f"{run.name} tells of {run.log.world_size} process{'es' * (run.log.world_size > 1)}"
+        f"{run.line()} tells of {run.log.world_size} process{'es' * (run.log.world_size > 1)}"
         for run in runs
         if run.log.world_size is not None
     ]
     wrong = any(run.log.world_size not in (None, track.processes) for run in runs)
-    told += sorted({f"{run.name} names {run.log.hardware}" for run in runs if run.log.hardware})
+    told += sorted({f"{run.line()} names {run.log.hardware}" for run in runs if run.log.hardware})
     return Check(demand, False if wrong else None, "; ".join(told))
 
 

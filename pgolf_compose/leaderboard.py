@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_origin, get_type_hints
+from typing import Annotated, Literal, get_origin, get_type_hints
 
 import pydantic
 
@@ -27,20 +27,26 @@ __all__ = [
 ]
 
 
+Above = Annotated[float, pydantic.Field(gt=0)]
+Least = Annotated[float, pydantic.Field(ge=0)]
+Count = Annotated[int, pydantic.Field(ge=1)]
+Chance = Annotated[float, pydantic.Field(gt=0, lt=1)]
+
+
 @dataclass(frozen=True)
 class Entry:
     """A row: what a submission claims, and the bits per byte of its runs where they are known."""
 
     date: str
     name: str
-    val_bpb: float
+    val_bpb: Above
     source: str
     pr: int | None = None
     folder: str = ""
-    std: float | None = None  # as published
+    std: Least | None = None  # as published
     seeds: tuple[float, ...] = ()  # a score each
-    runs: int | None = None  # of a published mean
-    val_loss: float | None = None  # nats per token
+    runs: Count | None = None  # of a published mean
+    val_loss: Above | None = None  # nats per token
     left_out: str = ""  # why it is no record
     note: str = ""
 
@@ -64,11 +70,11 @@ class Policy:
     summary: str
     since: str  # the day it came up
     source: str
-    min_difference: float = 0.0
+    min_difference: Least = 0.0
     unit: Literal["bpb", "nats_per_byte", "nats_per_token"] = "bpb"
     reading: str = ""  # of a text that leaves the unit open
-    p: float | None = None  # one-sided; a p below it is asked
-    min_seeds: int = 1
+    p: Chance | None = None  # one-sided; a p below it is asked
+    min_seeds: Count = 1
     chronological: bool = False  # held against the best row before a submission's date
     waived: str = ""  # what the policy excepts
 
@@ -76,10 +82,10 @@ class Policy:
 @cache
 def model_of(kind: type) -> type[pydantic.BaseModel]:
     """The pydantic model of a dataclass, as YAML writes it: lists for tuples, no name of a file."""
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     found = {}
     for one in fields(kind):
-        hint = list[float] if get_origin(hints[one.name]) is tuple else hints[one.name]
+        hint = list[Above] if get_origin(hints[one.name]) is tuple else hints[one.name]
         default = [] if one.default == () else one.default
         found[one.name] = (hint, ... if one.default is MISSING else default)
     if kind is Policy:

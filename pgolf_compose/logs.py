@@ -197,7 +197,7 @@ SEEDS = re.compile(r"(?<![a-z])(?:seed|s)[ _=-]?(\d{1,10})(?!\d)", re.I)
 def rules() -> dict:
     """The words of logs.yaml, those with underscores ready to be looked for."""
     data = read_yaml(Path(__file__).with_name("logs.yaml")).data
-    for kind in ("progress", "derived", "diagnostic", "weights", "artifact", "plain"):
+    for kind in ("progress", "derived", "diagnostic", "weights", "artifact", "plain", "steps"):
         words = "|".join(sorted(map(re.escape, data[kind]), key=len, reverse=True))
         data[kind] = re.compile(f"(?<![a-z0-9])(?:{words})(?![a-z0-9])")
     data["run_starts"] = re.compile("|".join(data["run_starts"]))
@@ -222,6 +222,13 @@ def kind_of(name: str) -> str:
     if table["artifact"].search(words):
         return "artifact"
     return "diagnostic" if table["weights"].search(words) else "unknown"
+
+
+def of_training(name: str) -> bool:
+    """Whether a name that stands beside a step's number is of training's validation."""
+    return not re.sub(
+        "[^a-z]", "", rules()["steps"].sub("", rules()["plain"].sub("", name.lower()))
+    )
 
 
 @dataclass(frozen=True)
@@ -468,7 +475,7 @@ class Reader:
                 return
         if ("train" in low and "time" in low) or "stopping_early" in low:
             self.times(stripped)
-        if "byte" in low or "size" in low:
+        if "byte" in low or "size" in low or "budget" in low:
             self.size(stripped)
         if ENDED.search(stripped):
             self.trained = True
@@ -495,20 +502,11 @@ class Reader:
         train = next((p for p in found if p.kind == "train"), None)
         if step and not train and not told:
             train = next((p for p in found if p.kind == "loss?"), None)
-        if step and (
-            train or any(r.name in ("", "val_loss", "val_bpb", "loss", "bpb") for r in told)
-        ):
-            at = step[0].strip().lower()
+        if step and (train or any(of_training(reading.name) for reading in told)):
             named = clean(line[: step.start()])
-            if not named or at.startswith("step"):
-                self.point(
-                    number,
-                    int(step[1][:12]),
-                    int(step[2][:12]) if step[2] else None,
-                    train,
-                    told,
-                    found,
-                )
+            if of_training(named):
+                total = int(step[2][:12]) if step[2] else None
+                self.point(number, int(step[1][:12]), total, train, told, found)
         if train and not told:
             return True
         for reading in told:
@@ -532,6 +530,9 @@ class Reader:
         new_run = step <= 1 and (self.last_step or 0) > 10 and total == self.total_steps
         if new_run and total is not None:
             self.starts_anew(number)
+        elif self.trained and step < (self.last_step or 0) and total != self.total_steps:
+            self.pending = f"later training at step {step:,}"  # at test time, of its own count
+            return
         self.began_training, self.error, self.failure, self.pending = True, "", "", ""
         self.failure_rank = 99
         if total is not None:
@@ -562,7 +563,7 @@ class Reader:
         if broken(reading.bpb, line) or broken(reading.loss, line):
             return
         name = re.sub(r"\s+(?:sliding_)?(?:val_bpb|val_loss|bpb|loss)$", "", reading.name)
-        if step and (name in PLAIN_KEYS or not name):
+        if step and of_training(name):
             name = "step"
         kind = "training" if name == "step" else kind_of(name)
         if kind in ("progress", "derived") or (name != "step" and PROGRESS.search(line)):
@@ -666,7 +667,7 @@ class Reader:
         if match := re.fullmatch(r"([A-Za-z_]\w*)\s?[:=]\s?(\S+)", stripped):
             self.keep(match[1], match[2])
             return
-        parts = re.findall(r"(?:^|(?<=\s))([A-Za-z_]\w*)[:=]([^\s,]+)", stripped)
+        parts = re.findall(r"(?:^|(?<=[\s(,{]))([A-Za-z_]\w*)[:=]([^\s,)}]+)", stripped)
         for name, value in parts:
             if len(parts) > 1 or name.lower() in ("seed", "world_size"):
                 self.keep(name, value)
@@ -822,7 +823,6 @@ FAILS = re.compile(
 TIME_KEY = re.compile(
     r"(?:total_)?train(?:ing)?_(?:time|elapsed|ms|seconds)(?:_m?s)?|elapsed_ms", re.I
 )
-PLAIN_KEYS = ("val_loss", "val_bpb", "loss", "bpb", "step")
 RAW = re.compile(r"\braw|uncompressed|unquantized|fp32|payload|float|state_dict|original")
 
 

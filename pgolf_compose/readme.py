@@ -72,20 +72,20 @@ def readme(
     )
 
 
-def builds_on(composition: Composition) -> list[str]:
-    """What the recipe extends, and that in turn: name, pull request, author; in Markdown."""
-    found, above = [], composition.recipe.parent
+def builds_on(composition: Composition) -> str:
+    """What the recipe extends, and what that goes back to: the credits of a lineage; Markdown."""
+    above, found = composition.recipe.parent, []
     while above:
-        about, told = above.submission, code(above.name)
-        if about.get("name"):
-            told += f", {plain(about['name'])}"
-        if about.get("pr"):
-            told += f", {linked('PR #' + str(about['pr']), composition.track.pulls)}"
-        if about.get("author"):
-            told += f", by {plain(about['author'])}"
-        found.append(told)
+        about = above.submission
+        pull = linked(f"PR #{about['pr']}", composition.track.pulls) if about.get("pr") else ""
+        name = "" if pull and found else code(above.name)
+        author = f"by {plain(about['author'])}" if about.get("author") else ""
+        found.append(", ".join(filter(None, [name, pull, author])))
         above = above.parent
-    return found
+    if not found:
+        return ""
+    further = f"; that goes back to {'; '.join(found[1:])}" if found[1:] else ""
+    return f"Builds on {found[0]}{further}."
 
 
 def number(value: Decimal | None) -> str:
@@ -118,16 +118,13 @@ def figures(results: Results) -> str:
 
 def sources(runs: Sequence[Run]) -> str:
     """Where each figure stands: the lines of each log."""
-    head = ["seed", "log", "score", "val_bpb, val_loss", "steps", "train s", "eval s", "bytes"]
+    head = ["seed", "log", "score", "its lines", "of training", "of evaluation", "of storing"]
     rows = []
     for run in runs:
-        places = [("val_bpb", "val_loss"), ("steps",), ("train_ms",), ("eval_ms",)]
+        places = [("val_bpb", "val_loss"), ("steps", "train_ms"), ("eval_ms",)]
         places.append(("bytes_model", "bytes_code", "bytes_total"))
-        cells = []
-        for names in places:
-            lines = sorted({line for name in names for line in run.lines(name)})
-            word = "lines" if len(lines) > 1 else "line"
-            cells.append(f"{word} {', '.join(map(str, lines))}" if lines else "")
+        lines = ({line for name in names for line in run.lines(name)} for names in places)
+        cells = [", ".join(map(str, sorted(one))) for one in lines]
         metric = code(run.log.metric) if run.log.metric else ""
         rows.append([str(run.seed), f"[{run.name}]({run.name})", metric, *cells])
     return table(head, rows)

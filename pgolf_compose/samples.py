@@ -19,7 +19,8 @@ __all__ = ["Sample", "sample_of_entry", "sample_of_logs"]
 OF_A_RUN = {"seed", "run_id", "run_name", "logfile", "log_file", "rank", "local_rank"}
 NAMES_OF_FILES = ("_path", "_dir", "_file", "_files", "_folder")
 ABOUT = "submission.json"
-MOST_TOLD = 6  # differences, one by one
+MOST_TOLD = 6  # of differences, names, seeds
+LARGEST_RECIPE = 1_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ def sample_of_logs(
     losses = [score.val_loss if finite(score.val_loss) else None for score in scores]
     tokens = None if None in losses else per_bit(mean(losses), mean(values))
     warnings += [*unlike(counted), *chosen(counted, values, folders, [*beside])]
+    if len(values) > 1 and len(set(values)) == 1:
+        warnings.append("all runs have one score, to every digit: different seeds never do")
     return Sample(
         name=listed(dict.fromkeys(shown(one.path) for one in folders))
         or listed(log.path.name for log in counted),
@@ -225,11 +228,7 @@ def tables_unlike(
         yield f"the runs differ in {len(found) - MOST_TOLD} more {what}s"
     for log, table in pairs:
         if missing := [name for name in names if name not in table]:
-            few = [
-                *missing[:MOST_TOLD],
-                *[f"{len(missing) - MOST_TOLD} more"][: len(missing) > MOST_TOLD],
-            ]
-            yield f"{log.path.name} does not print {what}s that other runs print: {listed(few)}"
+            yield f"{log.path.name} does not print {what}s that other runs print: {those(missing)}"
 
 
 def of_a_run(name: str) -> bool:
@@ -240,9 +239,8 @@ def by_value(told: Sequence[tuple[Log, object]]) -> str:
     """`8 in train_seed1.log and train_seed2.log, 2 in train_seed3.log`."""
     names: dict[str, list[str]] = {}
     for log, value in told:
-        names.setdefault(f"{value:,}" if isinstance(value, int) else str(value), []).append(
-            log.path.name
-        )
+        text = f"{value:,}" if isinstance(value, int) else str(value)
+        names.setdefault(text, []).append(log.path.name)
     return ", ".join(f"{value} in {listed(logs)}" for value, logs in names.items())
 
 
@@ -253,18 +251,18 @@ def chosen(
     seeds = {log.seed for log in logs}
     known = sorted(seed for seed in seeds if seed is not None)
     if beside:
-        yield f"more logs lie there that are not counted: {listed(sorted(p.name for p in beside))}"
+        names = sorted(path.name for path in beside)
+        yield f"more logs lie there that are not counted: {those(names)}"
     for folder in folders:
-        told = sorted({*folder.seeds, *folder.named_seeds})
-        if missing := [seed for seed in told if seed not in seeds and None not in seeds]:
-            yield f"{ABOUT} names {seeds_of(missing)}, and no log that counts has it"
+        told = {*folder.seeds, *folder.named_seeds}
+        if missing := sorted(told - seeds) if None not in seeds else []:
+            yield f"{ABOUT} names {seeds_of(missing)}, of which no log counts"
         for key, made in all_seeds(folder.about):
             if more := [seed for seed in made if seed not in seeds and seed not in told]:
                 yield f"{ABOUT} tells of more runs than count, {seeds_of(more)} ({key})"
         if planned := planned_seeds(folder.path):
             if missing := [seed for seed in planned if seed not in seeds]:
-                has = f"no log that counts has {those(missing)}"
-                yield f"the recipe plans {seeds_of(planned)}, and {has}"
+                yield f"the recipe plans {seeds_of(planned)}, and no log of {those(missing)} counts"
             if more := [seed for seed in known if seed not in planned]:
                 yield f"the recipe plans {seeds_of(planned)}, not {those(more)}, which counts"
         yield from best_claimed(folder, values)
@@ -300,11 +298,13 @@ def other_claimed(folder: Folder, logs: Sequence[Log]) -> Iterator[str]:
 
 
 def seeds_of(seeds: Sequence[int]) -> str:
-    return f"seed{'s' * (len(seeds) > 1)} {listed(map(str, seeds))}"
+    return f"seed{'s' * (len(seeds) > 1)} {those(seeds)}"
 
 
-def those(seeds: Sequence[int]) -> str:
-    return listed(map(str, seeds))
+def those(names: Sequence[object]) -> str:
+    """All of a few names, and how many more there are."""
+    more = [f"{len(names) - MOST_TOLD} more"] if len(names) > MOST_TOLD else []
+    return listed([*map(str, names[:MOST_TOLD]), *more])
 
 
 def all_seeds(data: object, key: str = "") -> Iterator[tuple[str, list[int]]]:
@@ -320,7 +320,8 @@ def planned_seeds(folder: Path) -> list[int]:
     """What the folder's recipe says would be run."""
     path = folder / "recipe.yaml"
     try:
-        data = read_yaml(path).data if path.is_file() else None
+        known = path.is_file() and path.stat().st_size < LARGEST_RECIPE
+        data = read_yaml(path).data if known else None
     except (ComposeError, OSError):
         return []
     about = data.get("submission") if isinstance(data, dict) else None

@@ -2,18 +2,18 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner
 from conftest import SHARED
 
-from pgolf_compose.cli import Commands
-from pgolf_compose.cli.against import against_options, show_against
+from pgolf_compose.cli import main
 from pgolf_compose.comparison import compare, judge
 from pgolf_compose.leaderboard import Policy
-from pgolf_compose.samples import Sample
+from pgolf_compose.logs import read_log
+from pgolf_compose.samples import Sample, sample_of_logs
 from pgolf_compose.statistics import Summary, summary
 
 
@@ -39,18 +39,8 @@ quantized_ttt val_loss:{loss:.8f} val_bpb:{bpb:.8f} eval_time:370000ms
 """
 
 
-@click.command("results")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@against_options
-@click.option("--json", "as_json", is_flag=True)
-def command(paths, **options):
-    show_against(paths, **options)
-
-
 def results(*args):
-    """`results PATHS --against ...`: its output, or the error in one line."""
-    group = Commands("pgolf", commands={"results": command})
-    return CliRunner().invoke(group, ["results", *map(str, args)])
+    return CliRunner().invoke(main, ["results", *map(str, args)])
 
 
 def lines(result) -> list[str]:
@@ -173,7 +163,7 @@ RESULTS = {str(seed): {"val_bpb": bpb} for seed, bpb in ((1, 1.079), (2, 1.0793)
     [
         (
             {"submission.json": about(seeds=[1, 2, 3, 4])},
-            "submission.json names seed 4, and no log that counts has it",
+            "submission.json names seed 4, of which no log counts",
         ),
         (
             {"submission.json": about(seeds=[1, 2])},
@@ -189,7 +179,7 @@ RESULTS = {str(seed): {"val_bpb": bpb} for seed, bpb in ((1, 1.079), (2, 1.0793)
         ),
         (
             {"recipe.yaml": "submission: {seeds: [1, 2, 42]}\n"},
-            "the recipe plans seeds 1, 2 and 42, and no log that counts has 42",
+            "the recipe plans seeds 1, 2 and 42, and no log of 42 counts",
         ),
         (
             {"recipe.yaml": "submission: {seeds: [1, 2, 42]}\n"},
@@ -234,6 +224,40 @@ def test_runs_that_are_a_choice_or_no_repetition_are_told(tree, files, warning):
     assert warning in found["warnings"]
 
 
+def test_runs_on_other_machines_are_told(tree):
+    tree(THREE)
+    logs = [read_log(Path(name)) for name in THREE]
+    mixed = [
+        replace(log, hardware=gpu) for log, gpu in zip(logs, ("H100", "H100", "H200"), strict=True)
+    ]
+    assert sample_of_logs(mixed).warnings == (
+        "the runs differ in hardware: H100 in train_seed1.log and train_seed2.log, "
+        "H200 in train_seed3.log",
+    )
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        '{"a":' * 900 + "1" + "}" * 900,
+        json.dumps({"val_bpb": 1.07, "seeds": list(range(9_000))}),
+        '{"val_bpb": NaN, "seeds": [1, true, "2", null, [3]], "date": 3, "track": ["x"]}',
+        json.dumps({"val_bpb": "1.07", "seeds": {"x": 1}, "seed_results": [1, {"seed": 2}]}),
+    ],
+)
+def test_a_strange_submission_json_is_read_or_refused_in_one_line(tree, about):
+    tree({"a": {**THREE, "submission.json": about, "recipe.yaml": "submission: [3]\n"}})
+    result = results("a", "--against", "pr1493")
+    assert result.exit_code in (0, 2) and (result.exception is None or result.exit_code == 2)
+    assert max(map(len, result.output.splitlines())) < 500
+
+
+def test_a_track_without_policies_has_no_verdict(tree):
+    tree({"a": {**THREE, "submission.json": about(track="non-record-unlimited-compute-16mb")}})
+    told = lines(results("a", "--against", "pr1493"))
+    assert told[-1] == "track unlimited has no policy: nothing says what would be a record"
+
+
 def test_a_folder_of_plain_repetitions_is_told_nothing(tree):
     tree({"a": {**THREE, "submission.json": about(seed_results=RESULTS, seeds=[1, 2, 3])}})
     found = json.loads(results("a", "--against", "pr1493", "--json").stdout)
@@ -243,7 +267,9 @@ def test_a_folder_of_plain_repetitions_is_told_nothing(tree):
 def test_an_incomplete_log_is_left_out_and_told(tree):
     cut = THREE["train_seed3.log"].partition("stopping_early")[0]
     tree({**THREE, "train_seed3.log": cut})
-    found = json.loads(results(*THREE, "--against", "pr1493", "--json").stdout)
+    result = results(*THREE, "--against", "pr1493", "--json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 1  # as `results` does for a log that is not whole
     assert found["ours"]["seeds"] == [1, 2]
     [warning] = found["warnings"]
     assert warning.startswith("train_seed3.log is left out: ") and "ends at step 4,500" in warning
@@ -316,10 +342,20 @@ def test_what_cannot_be_held_against_is_one_line(tree, args, message):
     assert result.stderr.startswith(message) and result.stderr.count("\n") == 1
 
 
+def test_options_that_do_not_go_together_are_refused(tree):
+    tree(THREE)
+    for args, told in (
+        (["--policy", "readme-2026-03"], "--policy, --date and --track go with --against"),
+        (["--against", "pr1493", "--curves"], "--curves and --svg go without --against"),
+    ):
+        result = results(*THREE, *args)
+        assert result.exit_code == 2 and told in result.stderr
+
+
 def test_a_folder_without_a_score_is_told(tree):
     tree({"a": {"notes.md": "nothing\n"}})
     result = results("a", "--against", "pr1493")
-    assert result.stderr == "a: there is no complete log with a score to compare\n"
+    assert result.stderr == "a: no training log in this folder\n"
 
 
 def test_the_mean_that_is_needed_meets_the_policy_and_a_little_more_does_not():
@@ -336,6 +372,27 @@ def test_the_mean_that_is_needed_meets_the_policy_and_a_little_more_does_not():
         for mean, met in ((verdict.needed, True), (verdict.needed + 2e-5, False)):
             at = Sample("o", Summary(mean, ours.std, 3), tokens=2.58)
             assert judge(compare(at, theirs), policy).met is met
+
+
+def test_what_is_just_enough_is_enough_and_figures_that_differ_look_different():
+    policy = Policy("a", "", "", "", min_difference=0.005, unit="bpb")
+
+    def reason(mean):
+        ours = Sample("o", Summary(mean, 0.001, 3))
+        verdict = judge(compare(ours, Sample("r", Summary(1.081, 0.001, 3))), policy)
+        return verdict.met, verdict.reason.partition(";")[0]
+
+    assert reason(1.076) == (True, "1.07600 is below 1.08100 by 0.00500 bpb, 0.005 are asked")
+    assert reason(1.076001) == (False, "0.00499900 bpb better, 0.005 are asked")
+    assert reason(1.081001) == (False, "1.08100100 is not below 1.08100000")
+
+
+def test_runs_of_one_score_are_told(tree):
+    tree({f"train_seed{seed}.log": log(seed, 1.079) for seed in (1, 2)})
+    found = json.loads(
+        results("train_seed1.log", "train_seed2.log", "--against", "pr1493", "--json").stdout
+    )
+    assert "all runs have one score, to every digit: different seeds never do" in found["warnings"]
 
 
 def test_a_difference_in_nats_per_token_needs_a_loss_of_ours():

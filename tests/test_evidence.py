@@ -119,7 +119,7 @@ def test_a_log_of_the_readable_script_is_shown_as_that_and_never_on_a_leaderboar
     told = str(checks(unranked, results)[1])
     assert told == (
         "- [ ] every log is of `train_gpt.py` as it lies here: **not met**: "
-        f"train_seed1.log:{line} is of the readable twin"
+        f"`train_seed1.log:{line}` is of the readable twin"
     )
     path = write_log(
         tmp_path,
@@ -164,7 +164,7 @@ def test_a_size_alone_proves_no_script(mine, tmp_path):
     told = str(checks(mine, read_runs(mine, [path], (1,)))[1])
     assert told == (
         "- [ ] every log is of `train_gpt.py` as it lies here: not checked; "
-        f"train_seed1.log:{line_of(path, 'Code size')} tells of its size, {len(mine.packed)} bytes"
+        f"`train_seed1.log:{line_of(path, 'Code size')}` tells of its size, {len(mine.packed)} bytes"
     )
 
 
@@ -203,6 +203,12 @@ def test_a_run_that_is_no_result_is_refused_for_a_leaderboard(mine, tmp_path, re
     )
 
 
+def test_a_run_that_diverged_has_no_figure(mine, unranked, tmp_path, refusal):
+    assert "train_seed1.txt: this run" in refusal(mine, write_log(tmp_path, mine, 1, bpb="nan"))
+    results = read_runs(unranked, [write_log(tmp_path, unranked, 1, bpb="nan")], (1,))
+    assert results.mean("val_bpb") is None
+
+
 def test_elsewhere_it_is_shown_and_said(unranked, tmp_path):
     cut = write_log(tmp_path, unranked, 1, model=15_999_000)
     results = read_runs(unranked, [cut], (1,))
@@ -213,14 +219,14 @@ def test_elsewhere_it_is_shown_and_said(unranked, tmp_path):
     results = read_runs(unranked, [cut], (1,))
     assert results.status == "incomplete"
     [first, *_] = checks(unranked, results)
-    assert first.met is False and first.evidence.startswith("train_seed1.log ")
+    assert first.met is False and first.evidence.startswith("`train_seed1.log` ")
 
 
 def test_the_last_step_may_end_after_the_limit_but_is_not_ticked(mine, tmp_path):
     results = read_runs(mine, [write_log(tmp_path, mine, 1, ms=600_028)], (1, 2))
     [told] = [str(one) for one in checks(mine, results) if "trained" in one.demand]
-    assert told.startswith("- [ ] trained within 600 s: **not met**: train_seed1.log:")
-    assert told.endswith(" 600.028 s")
+    assert told.startswith("- [ ] trained within 600 s: **not met**: `train_seed1.log:")
+    assert told.endswith("` 600.028 s")
 
 
 def test_only_what_a_log_shows_is_ticked(mine, tmp_path):
@@ -230,8 +236,8 @@ def test_only_what_a_log_shows_is_ticked(mine, tmp_path):
     found = [str(one) for one in checks(mine, results)]
     line = line_of(logs[0], "stopping_early")
     assert found[3] == (
-        f"- [x] trained within 600 s: train_seed1.log:{line} 588.047 s; "
-        f"train_seed2.log:{line} 588.047 s; train_seed3.log:{line} 588.047 s"
+        f"- [x] trained within 600 s: `train_seed1.log:{line}` 588.047 s; "
+        f"`train_seed2.log:{line}` 588.047 s; `train_seed3.log:{line}` 588.047 s"
     )
     assert [one[:5] for one in found] == ["- [x]"] * 6 + ["- [ ]"] * 3
     assert all("not checked" in one for one in found[6:])
@@ -240,7 +246,7 @@ def test_only_what_a_log_shows_is_ticked(mine, tmp_path):
 def test_a_machine_of_another_size_is_not_ticked(mine, tmp_path):
     results = read_runs(mine, [write_log(tmp_path, mine, 1, world=1)], (1,))
     [told] = [str(one) for one in checks(mine, results) if "8xH100" in one.demand]
-    assert "**not met**: train_seed1.log tells of 1 process" in told
+    assert "**not met**: `train_seed1.log` tells of 1 process" in told
 
 
 @pytest.mark.parametrize(

@@ -154,11 +154,15 @@ def test_a_policy_is_a_file(tree):
     tree({"mine": {"strict.yaml": "summary: s\nsince: 2026-05-01\nsource: me\np: 0.001\n"}})
     [policy] = read_policies(Path("mine")).values()
     assert (policy.name, policy.p, policy.min_difference) == ("strict", 0.001, 0)
-    tree({"mine": {"bad.yaml": "summary: s\nsince: 2026-05-01\nsource: me\nunit: metres\n"}})
-    with pytest.raises(
-        ComposeError, match=r"bad.yaml:4:7: unit wants input should be 'bpb', 'nats"
+    for line, told in (
+        ("unit: metres", "4:7: unit wants input should be 'bpb', 'nats"),
+        ("p: 25", "4:4: p wants input should be less than 1"),
+        ("min_seeds: 0", "4:12: min_seeds wants input should be greater than or equal to 1"),
     ):
-        read_policies(Path("mine"))
+        tree({"mine": {"bad.yaml": f"summary: s\nsince: 2026-05-01\nsource: me\n{line}\n"}})
+        with pytest.raises(ComposeError) as caught:
+            read_policies(Path("mine"))
+        assert str(caught.value).startswith(f"mine/bad.yaml:{told}")
 
 
 def test_a_track_names_what_lies_beside_it(tree):

@@ -384,6 +384,47 @@ def test_a_log_cut_at_any_place_never_gives_another_score(log):
         assert (found.score and found.score.text) in known, text[:end][-40:]
 
 
+def test_steps_at_test_time_are_not_of_training(log):
+    later = "step:1/50 train_loss:2.1 train_time:5ms\nstep:50/50 train_loss:2.0 train_time:500ms\n"
+    found = log(WHOLE + later + "ttt_final val_loss:2 val_bpb:1.2\n")
+    assert (found.steps, found.train_ms, found.metric) == (13780, 600038, "ttt_final")
+    assert log(WHOLE + later).reason.startswith("ends within later training at step 50")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "step:9000/20000 val_loss:2.0 val_bpb:1.25 train_time:400000ms",
+        "9000/20000 val_loss: 2.0 val_bpb: 1.25",
+        "step 9000 | val loss 2.0 | val bpb 1.25",
+        "[val] step=9000 val_loss=2.0 val_bpb=1.25",
+        "Evaluation at step 9000: val_loss: 2.0, val_bpb: 1.25",
+        '{"step": 9000, "val_loss": 2.0, "val_bpb": 1.25}',
+    ],
+)
+def test_validation_while_training_is_a_point_and_no_score_to_claim(log, line):
+    found = log(HEADER + TRAINING + line + "\n")
+    assert found.score is None
+    assert (found.scores[-1].name, found.scores[-1].text) == ("step", "1.25")
+    last = found.points[-1]
+    assert (last.step, last.val_loss, last.val_bpb) == (9000, 2.0, 1.25)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "step:9000/20000 train_loss:2.5 train_time:400000ms step_avg:44.4ms",
+        "9000/20000 train_loss: 2.5 train_time: 6.7m tok/s: 8346897",
+        "step 9000: train loss 2.5, lr 1e-3",
+        "step: 9000/20000 | train_loss: 2.5 | time: 400s",
+        "step:9000/20000 loss:2.5",
+    ],
+)
+def test_training_is_read_in_every_spelling(log, line):
+    found = log(HEADER + TRAINING + line + "\n")
+    assert (found.points[-1].step, found.points[-1].train_loss) == (9000, 2.5)
+
+
 def test_an_error_that_the_run_survived_does_not_count(log):
     found = log(HEADER + OOM + TRAINING + TRAINED + SCORED)
     assert (found.complete, found.reason) == (True, "")

@@ -5,6 +5,7 @@ Nothing of it is named in pgolf_compose. It is registered by its entry point, in
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -145,15 +146,17 @@ def runs(contest, cli, prose, monkeypatch):
     found = {}
     for path in (FIRST, SECOND):
         out = prose / "out" / path.stem
-        monkeypatch.setenv("RUN_ID", "train_seed42")
+        monkeypatch.setenv("SEED", "3")
+        monkeypatch.setenv("RUN_ID", "train_seed3")
         result = cli("run", path, "--set", "steps=8")
         assert result.exit_code == 0, result.output
         assert "model.bin" in result.stdout
         for seed in ("1", "2"):
             env = {"SEED": seed, "RUN_ID": f"train_seed{seed}", "DATA_DIR": str(prose / "data")}
             subprocess.run([sys.executable, "byte_lm.py"], cwd=out, env=env, check=True)
-        found[path.stem] = [out / "logs" / f"train_seed{seed}.txt" for seed in (42, 1, 2)]
+        found[path.stem] = [out / "logs" / f"train_seed{seed}.txt" for seed in (3, 1, 2)]
     monkeypatch.delenv("RUN_ID")
+    monkeypatch.delenv("SEED")
     return found
 
 
@@ -175,8 +178,14 @@ def test_it_runs_and_its_logs_are_read_compared_and_submitted(runs, cli, prose):
     [verdict] = against["verdicts"]
     assert (verdict["policy"], verdict["met"]) == ("any-better", None)
 
-    told = results(*second, "--against", "no-context", "--track", "byte_golf").stdout
-    assert "any-better  met: " in told and "0.01 are asked; p = " in told
+    assert cli("submit", SECOND, "--date", "2026-05-03").exit_code == 0
+    home = Path("entries", "minute", "second-2026-05-03")
+    for path in second:
+        shutil.copy(path, home / f"{path.stem}.log")
+    result = results(home, "--against", "no-context")  # its submission.json names the track
+    assert result.exit_code == 0 and "warning" not in result.stdout
+    assert "any-better  met: " in result.stdout and "0.01 are asked; p = " in result.stdout
+    assert "train_seed3.log" in results(home).stdout
 
     each = [word for path in first for word in ("--against", path)]
     both = json.loads(results(*second, *each, "--track", "byte_golf", "--json").stdout)

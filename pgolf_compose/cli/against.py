@@ -45,14 +45,16 @@ def show_against(
     from pgolf_compose.comparison import compare, verdicts
     from pgolf_compose.leaderboard import is_date, read_leaderboard, read_policies
     from pgolf_compose.plugins import load_library, pick
+    from pgolf_compose.results import results_json
 
     if date is not None and not is_date(date):
         raise ComposeError(f"{date} is no date; write it like 2026-04-05")
     tracks = load_library(plugins).tracks
     if track:
         pick("track", track, tracks)
-    ours, about = sample(paths)
-    found = tracks[track or track_named(about, tracks)]
+    ours, groups = sample(paths)
+    abouts = [group.folder.about for group in groups if group.folder]
+    found = tracks[track or track_named(abouts, tracks)]
     rows = read_leaderboard(found.leaderboard)
     known = read_policies(found.policies)
     chosen = [pick("policy", name, known) for name in policies] or [*known.values()]
@@ -62,29 +64,36 @@ def show_against(
     comparison = compare(ours, theirs)
     said = verdicts(ours, theirs, chosen, rows, date or ours.date)
     if as_json:
-        echo_json(as_data(comparison, said, found.name, date or ours.date, chosen))
+        data = as_data(comparison, said, found.name, date or ours.date, chosen)
+        echo_json({**data, "logs": results_json(groups)})
     else:
         print_comparison(comparison, said)
+        if not known:
+            click.echo(f"track {found.name} has no policy: nothing says what would be a record")
+    if not all(log.complete for group in groups for log in group.logs):
+        click.get_current_context().exit(1)
 
 
 def sample(paths: Sequence[Path]):
-    """The runs of logs and folders, and the submission.json of each folder."""
-    from pgolf_compose.folders import read_folder
-    from pgolf_compose.logs import find_logs, read_log
+    """The runs of logs and folders, and what was read of these, in groups."""
+    from pgolf_compose.logs import find_logs
+    from pgolf_compose.results import gather
     from pgolf_compose.samples import sample_of_logs
 
-    folders = [read_folder(path) for path in paths if path.is_dir()]
-    files = [path for path in paths if not path.is_dir()]
-    given = {path.resolve() for path in files}
-    beside = {
+    groups, told = gather(paths)
+    for line in told:
+        click.echo(line, err=True)
+    logs = [log for group in groups for log in group.logs]
+    folders = [group.folder for group in groups if group.folder]
+    given = {log.path.resolve() for log in logs}
+    parents = {path.resolve().parent for path in paths if not path.is_dir()}
+    beside = [
         other
-        for parent in {path.resolve().parent for path in files}
-        for other in (find_logs(parent) if (parent / "submission.json").exists() else ())
+        for parent in parents
+        for other in (find_logs(parent) if (parent / "submission.json").is_file() else ())
         if other.resolve() not in given
-    }
-    logs = [read_log(path) for path in files]
-    logs += [log for folder in folders for log in folder.logs]
-    return sample_of_logs(logs, folders, beside), [folder.about for folder in folders]
+    ]
+    return sample_of_logs(logs, folders, beside), groups
 
 
 def track_named(abouts: Sequence[dict], tracks: dict) -> str:

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from pgolf_compose.cli.shared import echo_json, json_option, path_option, table
+from pgolf_compose.cli.against import against_options, show_against
+from pgolf_compose.cli.shared import (
+    echo_json,
+    json_option,
+    path_option,
+    plugins_option,
+    table,
+)
 
 __all__ = ["results"]
 
@@ -18,8 +25,10 @@ __all__ = ["results"]
 @click.option("--curves", is_flag=True, help="Plot training and validation loss.")
 @path_option("--svg", metavar="FILE", help="Write the plot as an SVG.")
 @click.option("--force", is_flag=True, help="Replace FILE though it was not written here.")
+@against_options
 @json_option
-def results(paths, curves, svg, force, as_json) -> None:
+@plugins_option
+def results(paths, curves, svg, force, as_json, plugins, against, **comparing) -> None:
     """What training logs tell: scores, sizes, steps, how far they came.
 
     A folder stands for the logs in it, and its submission.json is held to them. Exit code 1 if a
@@ -31,7 +40,19 @@ def results(paths, curves, svg, force, as_json) -> None:
     that was printed before is told. Validation while training, diagnostics and
     running values do not count. `x` and `x_exact`, or one score under two names,
     are one evaluation: the printing with most digits counts, of equals the first.
+
+    \b
+    With --against: mean, deviation, 95 % interval, the difference in bits per byte
+    and in nats per byte and per token, Welch's test, and what the track's policies
+    say. A run counts once; of several of one seed the claimed one, else the worst.
     """
+    if against:
+        if curves or svg:
+            raise click.UsageError("--curves and --svg go without --against")
+        show_against(paths, against, **comparing, as_json=as_json, plugins=plugins)
+        return
+    if any(comparing.values()):
+        raise click.UsageError("--policy, --date and --track go with --against")
     from pgolf_compose.results import gather, results_json, rows, summaries, warnings
 
     groups, told = gather(paths)
