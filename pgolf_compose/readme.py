@@ -10,7 +10,7 @@ import jinja2
 
 from pgolf_compose import __version__
 from pgolf_compose._bundled import ROOT
-from pgolf_compose.account import METHOD, side_by_side
+from pgolf_compose.account import METHOD, account, side_by_side
 from pgolf_compose.build import Build
 from pgolf_compose.checklist import Check
 from pgolf_compose.data import DATASETS
@@ -139,7 +139,7 @@ def changed(build: Build) -> dict:
     above = build.above
     rows = [
         [code(name), f"{before:,}", f"{after:,}", f"{after - before:+,}"]
-        for name, before, after in side_by_side(above, build)
+        for name, before, after in side_by_side(account(above)[0], account(build)[0])
         if before != after
     ]
     before, after = len(above.packed), len(build.packed)
