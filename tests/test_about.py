@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, SHARED
 
-from pgolf_compose.about import (
+from pgolf_compose.errors import ComposeError
+from pgolf_compose.submission.about import (
     About,
     about_schema,
     as_json,
@@ -17,7 +18,6 @@ from pgolf_compose.about import (
     read_about,
     told,
 )
-from pgolf_compose.errors import ComposeError
 
 PATH = Path("submission.json")
 OURS = {
@@ -125,7 +125,7 @@ def test_what_a_person_added_may_not_break_the_schema():
 
 
 def test_the_schema_that_is_shipped_is_the_model_s():
-    path = ROOT / "pgolf_compose" / "submission.schema.json"
+    path = ROOT / "pgolf_compose" / "submission" / "submission.schema.json"
     assert (
         json.loads(path.read_text()) == about_schema()
     ), f"python -m pgolf_compose show --schema submission > {path}"

@@ -6,9 +6,9 @@ import pytest
 from training_logs import write_log
 
 from pgolf_compose.build import compose
-from pgolf_compose.checklist import checks
 from pgolf_compose.errors import ComposeError
-from pgolf_compose.evidence import Results, read_runs
+from pgolf_compose.submission.checklist import checks
+from pgolf_compose.submission.evidence import Results, read_runs
 
 RECIPE = "extends: baseline\nsettings: {matrix_lr: 0.02}\nsubmission: {seeds: [1, 2]}\n"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pgolf_compose.markup import code, linked, plain, table
+from pgolf_compose.submission.markup import code, linked, plain, table
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import python_minifier
 
-from pgolf_compose.alignment import aligned, in_order
-from pgolf_compose.programs import compare_programs
-from pgolf_compose.readings import changed, readings
+from pgolf_compose.diff.alignment import aligned, in_order
+from pgolf_compose.diff.programs import compare_programs
+from pgolf_compose.diff.readings import changed, readings
 
 SCRIPTS = Path(__file__).parent / "scripts"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pgolf_compose.errors import ComposeError
-from pgolf_compose.sections import digests, section, updated
+from pgolf_compose.submission.sections import digests, section, updated
 
 PAGE = Path("README.md")
 OLD = section("title", "# A") + "\n" + section("results", "0.1\n0.2")

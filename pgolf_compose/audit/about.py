@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from pgolf_compose.about import About
 from pgolf_compose.audit.audited import ABOUT, Audited
 from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked, listed_some
 from pgolf_compose.audit.known import Numbers, half
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.folders import SeedAgreement, agreement
 from pgolf_compose.json_file import Claim
+from pgolf_compose.submission.about import About
 
 __all__ = ["check_about", "check_agreement", "check_promises"]
 

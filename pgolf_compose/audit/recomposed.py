@@ -10,7 +10,7 @@ from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Uncheck
 from pgolf_compose.build import Build, compose
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.recipe import Recipe, bundled_recipes, read_recipe
-from pgolf_compose.sections import digests, read_sections
+from pgolf_compose.submission.sections import digests, read_sections
 from pgolf_compose.yaml_file import read_yaml
 
 __all__ = ["check_hashes", "check_recipe"]

@@ -51,10 +51,10 @@ def show(what, lines, as_yaml, schema, as_bytes, marginal, as_json, **options) -
 
 
 def show_schema(what: str, library) -> None:
-    from pgolf_compose.about import about_schema
     from pgolf_compose.plugins import pick
     from pgolf_compose.recipe import Recipe, read_recipe
     from pgolf_compose.schema import recipe_schema, settings_model
+    from pgolf_compose.submission.about import about_schema
 
     if what == "submission":
         echo_json(about_schema())

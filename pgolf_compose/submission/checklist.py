@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from pgolf_compose.build import Build
 from pgolf_compose.errors import listed
-from pgolf_compose.evidence import Results, Run, script_name
 from pgolf_compose.legality import noncompliance
 from pgolf_compose.report import verdict
+from pgolf_compose.submission.evidence import Results, Run, script_name
 
 __all__ = ["Check", "checks", "untold"]
 

@@ -12,13 +12,13 @@ from pgolf_compose import __version__
 from pgolf_compose._bundled import ROOT
 from pgolf_compose.account import METHOD, account, side_by_side
 from pgolf_compose.build import Build
-from pgolf_compose.checklist import Check
 from pgolf_compose.data import DATASETS
-from pgolf_compose.evidence import Results, Run, script_name
 from pgolf_compose.legality import noncompliance
-from pgolf_compose.markup import code, linked, plain, table
 from pgolf_compose.report import changes
 from pgolf_compose.resolve import Composition
+from pgolf_compose.submission.checklist import Check
+from pgolf_compose.submission.evidence import Results, Run, script_name
+from pgolf_compose.submission.markup import code, linked, plain, table
 from pgolf_compose.technique import Technique
 
 __all__ = ["readme"]

@@ -13,7 +13,15 @@ from decimal import Decimal
 from pathlib import Path
 
 from pgolf_compose import __version__
-from pgolf_compose.about import (
+from pgolf_compose.build import Build
+from pgolf_compose.curves import svg
+from pgolf_compose.errors import ComposeError
+from pgolf_compose.files import Copy, read_text, sha256
+from pgolf_compose.flatten import flattened
+from pgolf_compose.logs import find_logs
+from pgolf_compose.passes.freeze import KEPT
+from pgolf_compose.script import Script
+from pgolf_compose.submission.about import (
     BUILT_WITH,
     checked,
     digest,
@@ -22,19 +30,11 @@ from pgolf_compose.about import (
     read_about,
     told,
 )
-from pgolf_compose.build import Build
-from pgolf_compose.checklist import Check, checks, untold
-from pgolf_compose.curves import svg
-from pgolf_compose.errors import ComposeError
-from pgolf_compose.evidence import Results, read_runs, script_name
-from pgolf_compose.files import Copy, read_text, sha256
-from pgolf_compose.flatten import flattened
-from pgolf_compose.logs import find_logs
-from pgolf_compose.passes.freeze import KEPT
-from pgolf_compose.readme import readme
-from pgolf_compose.script import Script
-from pgolf_compose.sections import digests, updated
-from pgolf_compose.standing import standing
+from pgolf_compose.submission.checklist import Check, checks, untold
+from pgolf_compose.submission.evidence import Results, read_runs, script_name
+from pgolf_compose.submission.readme import readme
+from pgolf_compose.submission.sections import digests, updated
+from pgolf_compose.submission.standing import standing
 
 __all__ = ["Submission", "submission", "submission_folder"]
 

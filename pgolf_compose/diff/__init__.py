@@ -10,8 +10,11 @@ from pathlib import Path
 
 from pgolf_compose import cache
 from pgolf_compose.account import Row, account, shared_out, side_by_side
-from pgolf_compose.alignment import aligned
 from pgolf_compose.build import Build, compose
+from pgolf_compose.diff.alignment import aligned
+from pgolf_compose.diff.programs import Comparison, compare_programs, is_minified
+from pgolf_compose.diff.readings import Changed, changed, readings
+from pgolf_compose.diff.sides import RECIPE, Side, bounded, parsed, read_side, script_of
 from pgolf_compose.environment import SIZES, read_script
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.files import write_files
@@ -24,10 +27,7 @@ from pgolf_compose.passes.docstrings import docstrings
 from pgolf_compose.passes.freeze import KEPT, freeze
 from pgolf_compose.passes.printing import tidy
 from pgolf_compose.passes.unused import drop_unused
-from pgolf_compose.programs import Comparison, compare_programs, is_minified
-from pgolf_compose.readings import Changed, changed, readings
 from pgolf_compose.report import changes
-from pgolf_compose.sides import RECIPE, Side, bounded, parsed, read_side, script_of
 from pgolf_compose.smoke import smoke_sizes
 from pgolf_compose.trace import Comparison as Traced
 from pgolf_compose.trace import compare_traces, run_both

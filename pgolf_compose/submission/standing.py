@@ -12,8 +12,8 @@ from pgolf_compose.leaderboard import (
     read_policies,
 )
 from pgolf_compose.logs import Log
-from pgolf_compose.markup import code, linked, plain, table
 from pgolf_compose.samples import Sample, sample_of_entry, sample_of_logs
+from pgolf_compose.submission.markup import code, linked, plain, table
 from pgolf_compose.tracks import Track
 
 __all__ = ["standing"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import median
 
-from pgolf_compose.alignment import aligned, in_order
+from pgolf_compose.diff.alignment import aligned, in_order
 from pgolf_compose.passes.docstrings import docstrings, last_name
 from pgolf_compose.passes.names import kept_names
 from pgolf_compose.passes.scopes import BUILTINS, Binding, Scopes, words
