@@ -9,7 +9,16 @@ from pgolf_compose.build import Build
 from pgolf_compose.errors import ComposeError, listed
 from pgolf_compose.spans import costs, spans
 
-__all__ = ["LOADER", "MARGINAL", "METHOD", "Row", "account", "marginal", "side_by_side"]
+__all__ = [
+    "LOADER",
+    "MARGINAL",
+    "METHOD",
+    "Row",
+    "account",
+    "marginal",
+    "shared_out",
+    "side_by_side",
+]
 
 LOADER = "(loader)"
 METHOD = (
@@ -34,8 +43,20 @@ def account(build: Build) -> tuple[list[Row], list[Row]]:
 
     What stands around the text that the file holds is the loader's.
     """
-    tree, text = build.shrunk
-    loader = around(build.packed)
+    lines = build.script.lines
+    rows = shared_out(*build.shrunk, build.packed, lines)
+    owners = rows([origin.owner for origin in build.script.origins])
+    return sorted(owners, key=lambda row: -row.packed), rows(sections(lines))
+
+
+def shared_out(
+    tree: ast.Module, text: str, packed: bytes, readable: list[str]
+) -> Callable[[list[str]], list[Row]]:
+    """How a file's bytes fall to the names that are given, one for each readable line.
+
+    `text` is what is packed, `tree` has its nodes with the lines of the readable script.
+    """
+    loader = around(packed)
     bits = costs(text)
     by_line: Counter[int] = Counter()
     minified: Counter[int] = Counter()
@@ -44,18 +65,16 @@ def account(build: Build) -> tuple[list[Row], list[Row]]:
         by_line[line] += sum(bits[start:end])
 
     def rows(names: list[str]) -> list[Row]:
-        """Given the name that each line counts for."""
         lines, small, cost = Counter(), Counter(), Counter(dict.fromkeys(names, 0.0))
-        for n, (name, line) in enumerate(zip(names, build.script.lines, strict=True), 1):
+        for n, (name, line) in enumerate(zip(names, readable, strict=True), 1):
             lines[name] += len(line.encode()) + 1
             small[name] += minified[n]
             cost[name] += by_line[n]
-        packed = shares(cost, len(build.packed) - loader)
-        found = [Row(name, lines[name], small[name], packed[name]) for name in cost]
+        share = shares(cost, len(packed) - loader)
+        found = [Row(name, lines[name], small[name], share[name]) for name in cost]
         return [*found, Row(LOADER, 0, 0, loader)]
 
-    owners = rows([origin.owner for origin in build.script.origins])
-    return sorted(owners, key=lambda row: -row.packed), rows(sections(build.script.lines))
+    return rows
 
 
 def around(packed: bytes) -> int:
@@ -98,8 +117,8 @@ def marginal(build: Build, name: str, without: Callable[[str], Build]) -> int | 
         return error.message
 
 
-def side_by_side(a: Build, b: Build) -> list[tuple[str, int, int]]:
-    """Packed bytes of each technique in either, those that differ most first."""
-    one, other = ({row.name: row.packed for row in account(build)[0]} for build in (a, b))
+def side_by_side(a: list[Row], b: list[Row]) -> list[tuple[str, int, int]]:
+    """Packed bytes of each name in either, those that differ most first."""
+    one, other = ({row.name: row.packed for row in rows} for rows in (a, b))
     found = [(name, one.get(name, 0), other.get(name, 0)) for name in {**one, **other}]
     return sorted(found, key=lambda row: -abs(row[2] - row[1]))

@@ -86,6 +86,15 @@ class Build:
         except ComposeError:
             return None
 
+    @cached_property
+    def above(self) -> "Build | None":
+        """What the recipe extends, built alike; None where it does not stand alone."""
+        parent = self.parent
+        if parent is None:
+            return None
+        names = KEPT | measuring_names(parent) | {*parent.host.keep}
+        return Build(self.library, parent, render(parent), self.packer, names)
+
     def technique(self, name: str) -> Technique:
         return self.library.techniques[name]
 

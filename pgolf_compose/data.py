@@ -42,6 +42,7 @@ class Dataset:
     vocab_size: int = 0
     shards: str = ""  # folder below datasets/; empty: the script's own rule, by vocabulary
     tokenizer: str = ""  # file below tokenizers/; likewise
+    fetch: str = ""  # the command that puts it below data/, in the root of the contest's repository
     files: tuple[str, ...] = ()  # below the data folder, where it is not made of shards
     settings: Mapping[str, object] = field(default_factory=dict)  # of the host, besides
 
@@ -52,11 +53,23 @@ class Dataset:
         return folder / "tokenizers" / (self.tokenizer or f"fineweb_{self.vocab_size}_bpe.model")
 
 
+FETCH = "python data/cached_challenge_fineweb.py --variant "
+OTHER_MIRROR = "MATCHED_FINEWEB_REPO_ID=kevclark/parameter-golf "  # the first lacks them
 DATASETS = [
-    Dataset("sp1024", "FineWeb in 1,024 SentencePiece BPE pieces, the baseline's", 1024),
-    Dataset("sp4096", "FineWeb in 4,096 pieces", 4096),
-    Dataset("sp8192", "FineWeb in 8,192 pieces", 8192),
-    Dataset("tiny", "English text that every Python has: its documentation", 1024),
+    Dataset(
+        "sp1024",
+        "FineWeb in 1,024 SentencePiece BPE pieces, the baseline's",
+        1024,
+        fetch=FETCH + "sp1024",
+    ),
+    Dataset("sp4096", "FineWeb in 4,096 pieces", 4096, fetch=OTHER_MIRROR + FETCH + "sp4096"),
+    Dataset("sp8192", "FineWeb in 8,192 pieces", 8192, fetch=OTHER_MIRROR + FETCH + "sp8192"),
+    Dataset(
+        "tiny",
+        "English text that every Python has: its documentation",
+        1024,
+        fetch="pgolf-compose data tiny data",
+    ),
 ]
 
 

@@ -66,13 +66,25 @@ def test_the_command_shows_all_of_it(cli, baseline):
     assert marginals["host"] is None
 
 
-def test_two_recipes_are_compared_by_technique(cli, baseline, refuses):
+def test_two_recipes_are_compared_by_technique(tree, cli, baseline, refuses):
     result = cli("diff", "baseline", "baseline", "--with", "ema", "--bytes")
-    rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines()[1:]}
+    [table] = [one for one in result.stdout.split("\n\n") if one.startswith("bytes ")]
+    rows = {line.split()[0]: line.split()[1:] for line in table.splitlines()[1:]}
     assert result.exit_code == 1 and rows["ema"][0] == "0" and rows["ema"][2].startswith("+")
     assert rows["all"][0] == f"{len(baseline.packed):,}"
     assert cli("diff", "baseline", "baseline", "--bytes", "--json").exit_code == 0
-    assert refuses("diff", "baseline", "x.py", "--bytes").startswith("x.py: is a script: ")
+    tree({"x.py": "x = 1\n"})
+    assert refuses("diff", "baseline", "x.py", "--bytes").startswith(
+        "x.py: does not tell which technique wrote what: "
+    )
+
+
+def test_a_composed_folder_is_compared_by_technique(tree, cli, baseline):
+    tree({})
+    cli("baseline", "-o", "here")
+    found = json.loads(cli("diff", "baseline", "here", "--bytes", "--json").stdout)
+    assert found["same"] and sum(row["a"] for row in found["bytes"]) == len(baseline.packed)
+    assert [row["a"] for row in found["bytes"]] == [row["b"] for row in found["bytes"]]
 
 
 def test_forms_that_do_not_go_together_are_refused(cli):

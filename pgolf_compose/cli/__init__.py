@@ -6,6 +6,7 @@ A command imports what it needs when it is called: `--help` and `list` stay fast
 import click
 
 from pgolf_compose import __version__
+from pgolf_compose.cli.auditing import audit
 from pgolf_compose.cli.comparing import diff
 from pgolf_compose.cli.composing import compose, data, new
 from pgolf_compose.cli.listing import list_command
@@ -60,5 +61,6 @@ def main() -> None:
     """
 
 
-for command in (compose, list_command, show, new, data, run, results, diff, pack, unpack, submit):
+COMMANDS = (compose, list_command, show, new, data, run, results, diff, pack, unpack, submit)
+for command in (*COMMANDS, audit):
     main.add_command(command)

@@ -14,7 +14,7 @@ __all__ = ["show"]
 @click.argument("what", default="")
 @click.option("--lines", is_flag=True, help="The script, and who wrote each line.")
 @click.option("--yaml", "as_yaml", is_flag=True, help="The recipe, extending nothing.")
-@click.option("--schema", is_flag=True, help="JSON Schema of a recipe, or of WHAT.")
+@click.option("--schema", is_flag=True, help="JSON Schema of a recipe, a technique, `submission`.")
 @click.option("--bytes", "as_bytes", is_flag=True, help="Where the bytes of code and model go.")
 @click.option("--marginal", is_flag=True, help="With --bytes: compose without each technique too.")
 @json_option
@@ -54,7 +54,11 @@ def show_schema(what: str, library) -> None:
     from pgolf_compose.plugins import pick
     from pgolf_compose.recipe import Recipe, read_recipe
     from pgolf_compose.schema import recipe_schema, settings_model
+    from pgolf_compose.submission.about import about_schema
 
+    if what == "submission":
+        echo_json(about_schema())
+        return
     if what in library.techniques:
         echo_json(settings_model(library.techniques[what]).model_json_schema())
         return

@@ -21,6 +21,9 @@ class Track:
     train_seconds: float | None = None
     eval_seconds: float | None = None
     hardware: str = ""
+    processes: int = 1  # that a run has
+    seeds: int = 3  # runs that a result stands on
+    pulls: str = ""  # the address below which its pull requests lie
     folder: str = ""  # `{track}` of the layout, where that is not the name
     layout: str = "records/{track}/{date}_{name}"  # a submission's folder below the root
     record: bool = False  # whether its results stand on a leaderboard
