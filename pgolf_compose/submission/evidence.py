@@ -19,8 +19,7 @@ from pathlib import Path
 from pgolf_compose.build import Build
 from pgolf_compose.errors import ComposeError, shown
 from pgolf_compose.files import sha256
-from pgolf_compose.log_source import Source
-from pgolf_compose.logs import Figure, Log, marked_lines, read_log
+from pgolf_compose.logs import Figure, Log, Source, marked_lines, read_log
 from pgolf_compose.origin import Location
 from pgolf_compose.recipe import written
 from pgolf_compose.resolve import Assignment
