@@ -1,13 +1,15 @@
 """Loss curves: in a terminal, and as an SVG that is the same bytes for the same logs.
 
-Both show the loss of validation and, fainter, of training against the step; a start that is far
-above the rest is cut off, and the plot says so.
+Both show the loss of training and of validation against the step: in a terminal as a line and as
+points on their own, or as small and capital letters; in the SVG as a thin and a thick line. A start
+that is far above the rest is cut off, and the plot says so.
 """
 
 import html
 import itertools
 import math
 import os
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +21,8 @@ __all__ = ["OURS", "colour_wanted", "labels", "svg", "terminal"]
 COLOURS = ("#3b78d8", "#d9730d", "#2e9e5b", "#c2409a", "#8a63d2", "#a07d00", "#1198a8", "#d64545")
 TERMINAL = ("blue", "yellow", "green", "magenta", "cyan", "red")
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-SHADES = "·oxv*#%@"
+LINE, MARK = "⣿", "●"  # in a legend: a line of braille, a point of validation
+APART = 4  # columns between two such points
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 380, 58, 16, 44, 44
 
 
@@ -119,7 +122,8 @@ def terminal(
 ) -> list[str]:
     """Lines of a plot of at most `width` columns; `style(text, colour)` colours, None does not.
 
-    In colour all curves are dots of braille; without, each has a letter, and a legend says which.
+    In colour, or alone, a log's curve is dots of braille; else it has a letter, small for training
+    and capital for validation.
     """
     curves = drawn(logs, names)
     if not curves:
@@ -129,9 +133,8 @@ def terminal(
     margin = max(len(ys.text(tick)) for tick in (*ys.ticks, low)) + 2
     columns = max(10, width - margin)
     xs = round_axis(0, max(x for one in curves for x, _ in one.points) or 1, max(1, columns // 16))
-    letters = style is None and (len(curves) > 1 or ascii_only)
-    cells = paint_letters if letters or ascii_only else paint_dots
-    rows = cells(curves, xs, ys, columns, height)
+    letters = ascii_only or (style is None and len(curves) > 1)
+    rows = (paint_letters if letters else paint_dots)(curves, xs, ys, columns, height)
     at = {round((1 - ys.place(tick)) * (height - 1)): ys.text(tick) for tick in ys.ticks}
     edge, bar = ("|", "-") if ascii_only else ("│", "─")
     lines = []
@@ -144,10 +147,12 @@ def terminal(
     lines.append(" " * (margin - 1) + ("+" if ascii_only else "└") + bar * columns)
     lines.append(x_labels(xs, margin, columns))
     for number, one in enumerate(curves):
-        mark = SHADES[number % len(SHADES)] if letters else ("*" if ascii_only else "⣿")
-        mark = style(mark, TERMINAL[number % len(TERMINAL)]) if style else mark
-        ends = [f"{kind} {points[-1][1]:.4f}" for kind, points in parts(one) if points]
-        lines.append(f"{mark} {shortened(one.label, width - 40)}  loss: {', '.join(ends)}")
+        ends = []
+        for mark, (kind, points) in zip(marks(one, number, letters), parts(one), strict=True):
+            if points:
+                shown = style(mark, TERMINAL[number % len(TERMINAL)]) if style else mark
+                ends.append(f"{shown} {kind} {points[-1][1]:.4f}")
+        lines.append(f"{shortened(one.label, width - 44)}  loss: {', '.join(ends)}")
     if cut:
         lines.append("the start lies above the plot")
     return lines
@@ -155,6 +160,14 @@ def terminal(
 
 def parts(one: Curve) -> tuple:
     return (("train", one.train), ("validation", one.val))
+
+
+def marks(one: Curve, number: int, letters: bool) -> tuple[str, str]:
+    """What stands for training and validation."""
+    if letters:
+        letter = string.ascii_lowercase[number % 26]
+        return letter, letter.upper()
+    return LINE, MARK if one.train else LINE
 
 
 def shortened(text: str, most: int) -> str:
@@ -175,6 +188,25 @@ def x_labels(xs: Axis, margin: int, columns: int) -> str:
     return "".join(line).rstrip() + " step"
 
 
+def apart(points: Sequence[tuple[float, float]], xs: Axis, columns: int):
+    """Column and value of points, but of those that would touch, the last ones."""
+    free = columns
+    for x, y in reversed(points):
+        column = round(xs.place(x) * (columns - 1))
+        if column <= free:
+            yield column, y
+            free = column - APART
+
+
+def marked(one: Curve, number: int, xs: Axis, ys: Axis, columns: int, height: int, letters: bool):
+    """Row, column and mark of validation's points; none where they are the only line."""
+    if one.train:
+        for column, y in apart(one.val, xs, columns):
+            if y <= ys.high:
+                row = round((1 - ys.place(y)) * (height - 1))
+                yield row, column, marks(one, number, letters)[1]
+
+
 def along(points: Sequence[tuple[float, float]], xs: Axis, columns: int):
     """The mean of a curve in each column, straight in between."""
     bins: dict[int, list[float]] = {}
@@ -192,32 +224,38 @@ def paint_dots(curves, xs, ys, columns, height) -> list[list[tuple[str, int]]]:
     grid = [[0] * columns for _ in range(height)]
     owner = [[0] * columns for _ in range(height)]
     for number, one in enumerate(curves):
-        for points in (one.train, one.val):
-            before = None
-            for column, y in along(points, xs, 2 * columns):
-                row = round((1 - ys.place(y)) * (4 * height - 1))
-                if y > ys.high:
-                    before = None
-                    continue
-                reach = row if before is None else before + (before < row) - (before > row)
-                for dot in range(min(row, reach), max(row, reach) + 1):
-                    grid[dot // 4][column // 2] |= DOTS[dot % 4][column % 2]
-                    owner[dot // 4][column // 2] = number
-                before = row
-    return [
-        [(chr(0x2800 + dots) if dots else " ", who) for dots, who in zip(*rows, strict=True)]
-        for rows in zip(grid, owner, strict=True)
+        before = None
+        for column, y in along(one.train or one.val, xs, 2 * columns):
+            row = round((1 - ys.place(y)) * (4 * height - 1))
+            if y > ys.high:
+                before = None
+                continue
+            reach = row if before is None else before + (before < row) - (before > row)
+            for dot in range(min(row, reach), max(row, reach) + 1):
+                grid[dot // 4][column // 2] |= DOTS[dot % 4][column % 2]
+                owner[dot // 4][column // 2] = number
+            before = row
+    rows = [
+        [(chr(0x2800 + dots) if dots else " ", who) for dots, who in zip(*line, strict=True)]
+        for line in zip(grid, owner, strict=True)
     ]
+    for number, one in enumerate(curves):
+        for row, column, mark in marked(one, number, xs, ys, columns, height, letters=False):
+            rows[row][column] = (mark, number)
+    return rows
 
 
 def paint_letters(curves, xs, ys, columns, height) -> list[list[tuple[str, int]]]:
     rows = [[(" ", 0)] * columns for _ in range(height)]
     for number, one in enumerate(curves):
-        for points in (one.train, one.val):
-            for column, y in along(points, xs, columns):
-                if y <= ys.high:
-                    row = round((1 - ys.place(y)) * (height - 1))
-                    rows[row][column] = (SHADES[number % len(SHADES)], number)
+        mark = marks(one, number, letters=True)[0 if one.train else 1]
+        for column, y in along(one.train or one.val, xs, columns):
+            if y <= ys.high:
+                row = round((1 - ys.place(y)) * (height - 1))
+                rows[row][column] = (mark, number)
+    for number, one in enumerate(curves):
+        for row, column, mark in marked(one, number, xs, ys, columns, height, letters=True):
+            rows[row][column] = (mark, number)
     return rows
 
 

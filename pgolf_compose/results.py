@@ -6,11 +6,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgolf_compose.curves import labels
-from pgolf_compose.errors import ComposeError, shown
-from pgolf_compose.folders import Agreement, Folder, agreement, differences, read_folder
+from pgolf_compose.errors import ComposeError, listed, shown
+from pgolf_compose.folders import (
+    Agreement,
+    Difference,
+    Folder,
+    agreement,
+    differences,
+    read_folder,
+)
 from pgolf_compose.logs import Log, Score, find_logs, natural, read_log
 
-__all__ = ["Group", "gather", "log_json", "results_json", "rows", "status", "summaries", "warnings"]
+__all__ = [
+    "Group",
+    "blocks",
+    "gather",
+    "log_json",
+    "results_json",
+    "rows",
+    "status",
+    "summaries",
+    "warnings",
+]
 
 HEADER = (
     "log",
@@ -64,6 +81,8 @@ def gather(paths: Iterable[Path]) -> tuple[list[Group], list[str]]:
             if not path.exists():
                 pattern = any(mark in str(path) for mark in "*?[")
                 raise ComposeError("matches no file" if pattern else "no such file or folder", path)
+            if path.suffix.lower() == ".json":
+                raise ComposeError("is JSON, not a log; give its folder, or the log", path)
             single.append(read_log(path))
             continue
         for folder in submissions(path):
@@ -131,6 +150,25 @@ def rows(logs: Sequence[Log]) -> list[tuple[str, ...]]:
     return found
 
 
+def blocks(table: Sequence[tuple[str, ...]]) -> list[str]:
+    """The same rows for a narrow terminal: a log's figures below its name, those it has."""
+    lines = []
+    header, *logs = table
+    for row in logs:
+        of = dict(zip(header, row, strict=True))
+        groups = (
+            (f"seed {of['seed']}", of["metric"]),
+            (f"val_bpb {of['val_bpb']}", f"val_loss {of['val_loss']}"),
+            (f"steps {of['steps']}", f"train s {of['train s']}"),
+            (f"model {of['model']}", f"code {of['code']}", f"total {of['total']}"),
+        )
+        lines += [f"{of['log']}: {of['status']}"]
+        for group in groups:
+            told = [text for text in group if text != "-" and not text.endswith(" -")]
+            lines += ["  " + "  ".join(told)] if told else []
+    return lines
+
+
 def counted(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
 
@@ -147,6 +185,8 @@ def summaries(group: Group) -> list[str]:
         )
     if group.agreement is not None:
         word = "agrees" if group.agreement.equal else "does not agree"
+        if group.agreement.kind in ("no claim", "no log"):
+            word = "is not checked"
         told.append(f"submission.json {word}: {group.agreement.text}")
     if group.folder is not None:
         told += [f"submission.json:{odd.line}: {odd.text}" for odd in group.folder.oddities]
@@ -169,6 +209,7 @@ def warnings(group: Group) -> list[str]:
             f"submission.json:{one.claim.line}: {one.claim.key} is {one.claim.text}, "
             f"{one.log.path.name} gives {one.value.normalize():f}"
             for one in differences(group.folder)
+            if not stated(one, group.agreement)
         ]
     runs = group.runs
     seeds = [log.seed for log in runs if log.seed is not None]
@@ -183,8 +224,14 @@ def warnings(group: Group) -> list[str]:
         told.append(f"runs on different hardware: {', '.join(machines)}")
     codes = list(dict.fromkeys(log.bytes_code for log in runs if log.bytes_code is not None))
     if len(codes) > 1:
-        told.append(f"runs of scripts of {', '.join(f'{c:,}' for c in codes)} bytes")
+        told.append(f"the runs' scripts differ: {listed(f'{c:,}' for c in codes)} bytes")
     return told
+
+
+def stated(one: Difference, found: Agreement | None) -> bool:
+    """Whether the report on the json's score says a difference already."""
+    said = f"for seed {one.seed} the json says {one.claim.text}"
+    return found is not None and one.claim.key.endswith("val_bpb") and said in found.text
 
 
 # -- json ---------------------------------------------------------------------------------------

@@ -362,7 +362,7 @@ def test_what_a_reader_should_know_is_told(cli, tree):
     )
     assert "note: several runs of seed 1" in told
     assert "note: runs end with different evaluations: quantized_ttt, final_int8_zlib" in told
-    assert "note: runs of scripts of 47,642, 47,000 bytes" in told
+    assert "note: the runs' scripts differ: 47,642 and 47,000 bytes" in told
 
 
 def test_folders_of_folders_are_read_one_by_one(cli, tree):

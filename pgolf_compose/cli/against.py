@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pgolf_compose.cli.shared import echo_json, table
+from pgolf_compose.cli.shared import columns, echo_json, table
 from pgolf_compose.errors import ComposeError
 
 __all__ = ["against_options", "show_against"]
@@ -196,7 +196,7 @@ def print_comparison(comparison, said: Sequence) -> None:
         against = f" against {one.against}" if one.against != theirs.name else ""
         rows.append((one.policy, f"{words[one.met]}{against}: {one.reason}"))
     rows += [("warning", warning) for warning in (*ours.warnings, *theirs.warnings)]
-    table(rows)
+    table(rows, most=columns())
 
 
 def told_side(label: str, side) -> list[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """`results`: what logs and folders tell."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -8,11 +7,13 @@ import click
 
 from pgolf_compose.cli.against import against_options, show_against
 from pgolf_compose.cli.shared import (
+    columns,
     echo_json,
     json_option,
     path_option,
     plugins_option,
     table,
+    wrapped,
 )
 
 __all__ = ["results"]
@@ -69,19 +70,18 @@ def results(paths, curves, svg, force, as_json, plugins, against, **comparing) -
     if as_json:
         echo_json(results_json(groups))
     else:
+        most = columns()
         for number, group in enumerate(groups):
             if number:
                 click.echo()
             if group.folder is not None and len(groups) > 1:
                 click.echo(f"{group.folder.path}:")
             if group.logs:
-                numbers_right(rows(group.logs))
+                show_table(rows(group.logs), most)
                 if any(log.seed_from == "file name" for log in group.logs):
                     click.echo("seed?: of the file's name; the log prints none")
-            for line in summaries(group):
-                click.echo(line)
-            for line in warnings(group):
-                click.echo(f"note: {line}")
+            for text in (*summaries(group), *(f"note: {one}" for one in warnings(group))):
+                click.echo("\n  ".join(wrapped(text, most and most - 2)))
         if curves:
             click.echo()
             plot(logs)
@@ -98,11 +98,15 @@ def is_ours(path: Path) -> bool:
         return OURS.encode() in file.read(1000)
 
 
-def numbers_right(rows: list[tuple[str, ...]]) -> None:
-    """A table whose columns of numbers are flush right."""
-    columns = list(zip(*rows, strict=True))
+def show_table(rows: list[tuple[str, ...]], most: int | None) -> None:
+    """A table whose columns of numbers are flush right; blocks if it is wider than `most`."""
+    from pgolf_compose.results import blocks
+
     right = [name not in ("log", "metric", "status") for name in rows[0]]
-    widths = [max(map(len, column)) for column in columns]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if most is not None and sum(widths[:-1]) + 2 * len(widths) + len("complete") > most + 2:
+        click.echo("\n".join(blocks(rows)))
+        return
     table(
         [
             tuple(
@@ -122,7 +126,7 @@ def plot(logs) -> None:
     from pgolf_compose.curves import colour_wanted, terminal
 
     is_terminal = sys.stdout.isatty()
-    width = max(30, min(shutil.get_terminal_size().columns, 160)) if is_terminal else 80
+    width = max(30, min(columns() or 80, 160))
     style = coloured if colour_wanted(is_terminal) else None
     encoding = (sys.stdout.encoding or "ascii").lower()
     for line in terminal(logs, width, style=style, ascii_only="utf" not in encoding):

@@ -2,6 +2,10 @@
 
 import functools
 import json
+import os
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,13 +76,32 @@ def echo_json(data: object) -> None:
     click.echo(json.dumps(data, indent=2, default=str))
 
 
-def table(rows: list[tuple[str, ...]], indent: str = "") -> None:
-    """Columns as wide as their widest cell; the last one runs on."""
+def columns() -> int | None:
+    """The width of the terminal, or COLUMNS; None where lines go elsewhere and may be long."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return shutil.get_terminal_size().columns
+    return None
+
+
+def table(rows: list[tuple[str, ...]], indent: str = "", most: int | None = None) -> None:
+    """Columns as wide as their widest cell; the last one runs on, or wraps to `most` columns."""
     if rows:
         widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]) - 1)]
         for row in rows:
             cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)]
-            click.echo((indent + "  ".join([*cells, row[-1]])).rstrip())
+            start = indent + "".join(f"{cell}  " for cell in cells)
+            for line in wrapped(row[-1], most and most - len(start)):
+                click.echo((start + line).rstrip())
+                start = " " * len(start)
+
+
+def wrapped(text: str, most: int | None) -> list[str]:
+    """A text's lines of at most `most` columns, or a few more: words stay whole."""
+    if most is None:
+        return [text]
+    return textwrap.wrap(text, max(most, 30), break_long_words=False, break_on_hyphens=False) or [
+        ""
+    ]
 
 
 def size(text: str) -> str:

@@ -86,6 +86,8 @@ def why(run: Run, score: Score | None, in_source: bool) -> str:
         return f"failed after {score.name}: {failure}"
     if score and stage:
         return f"ends within {stage}; the last whole score is {score.name}"
+    if score and run.curve.last_step is None:
+        return "no step of training in it, only scores"
     if score:
         return asked_for(run)
     where = how_far(run, in_source)
