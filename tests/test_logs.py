@@ -130,6 +130,8 @@ LAST = [
     ("final_ttt (first 100 docs) val_bpb:1.01", "1.22436570"),
     ("final_ttt val_bpb:1.01 docs:100/50000", "1.22436570"),
     ("ttt: 100%|####| 1893/1893 [06:49<00:00, bpb=1.0812]", "1.22436570"),
+    ("first half val_bpb 1.20, second half val_bpb 1.25", "1.22436570"),
+    ("doc 1: bpb 1.33", "1.22436570"),
     ("Need < 1.0812 bpb for record", "1.22436570"),
     ("quantization gap: 1.2172 -> 1.2244 bpb (+0.0072)", "1.22436570"),
     ("bpb_per_param: 1.0812", "1.22436570"),
@@ -245,6 +247,10 @@ SURROUNDED = {
     "torchrun": each("[rank0]: {}"),
     "torchrun --log": each("[default0]:{}"),
     "srun -l": each("0: {}"),
+    "docker": each('{{"log": "{}\\n", "stream": "stdout", "time": "2026-04-01T12:00:00Z"}}'),
+    "quoted": each("> {}"),
+    "grep -n": "".join(f"{n}:{line}\n" for n, line in enumerate(WHOLE.splitlines(), 1)),
+    "cat -n": "".join(f"{n:6}\t{line}\n" for n, line in enumerate(WHOLE.splitlines(), 1)),
     "nodes": each("node0: {}"),
     "nodes and ranks": each("[node-0:rank0] {}"),
     "kubernetes": each("pod-1 trainer 2026-04-01T12:00:00.123456789Z stdout F {}"),
@@ -432,6 +438,7 @@ ENDS = [
         "Hyperparameters:\n  ttt_enabled: True\n" + TRAINING + TRAINED + SCORED,
         "ttt_enabled is True, but no score of it was printed",
     ),
+    (SCORED, "no step of training in it, only scores"),
     (WHOLE + "final_x val_loss:nan val_bpb:nan\n", "the last score, final_x, is nan"),
 ]
 

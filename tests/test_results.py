@@ -365,6 +365,22 @@ def test_what_a_reader_should_know_is_told(cli, tree):
     assert "note: the runs' scripts differ: 47,642 and 47,000 bytes" in told
 
 
+def test_a_table_that_is_wider_than_the_terminal_becomes_blocks(cli, tree, monkeypatch):
+    tree({"record": THREE | ABOUT})
+    monkeypatch.setenv("COLUMNS", "60")
+    told = cli("results", "record").stdout.splitlines()
+    assert told[:5] == [
+        "train_seed1.log: complete",
+        "  seed 1  final_int8_zlib_roundtrip_exact",
+        "  val_bpb 1.10000000  val_loss 2.07269931",
+        "  steps 13,780  train s 600.0",
+        "  model 15,815,847  code 47,642  total 15,863,489",
+    ]
+    assert max(map(len, told)) <= 60
+    monkeypatch.setenv("COLUMNS", "140")
+    assert cli("results", "record").stdout.startswith("log ")
+
+
 def test_folders_of_folders_are_read_one_by_one(cli, tree):
     tree({"records": {"one": THREE | ABOUT, "two": {"train.log": WHOLE, "submission.json": "{}"}}})
     told = cli("results", "records").stdout
@@ -396,6 +412,7 @@ def test_what_is_given_twice_is_read_once(cli, tree):
     [
         ({}, "none.log", "none.log: no such file or folder\n"),
         ({}, "x*.log", "x*.log: matches no file\n"),
+        ({"submission.json": "{}"}, "submission.json", "is JSON, not a log; give its folder"),
         ({"empty": {}}, "empty", "empty: no training log in this folder\n"),
         ({"m.pt": b"PK\x03\x04" + bytes(50)}, "m.pt", "m.pt: is a zip or .pt file, not a log\n"),
         ({"j.log": bytes(range(256)) * 9}, "j.log", "j.log: is binary, not a log\n"),

@@ -8,7 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from pgolf_compose.logs.pairs import Pair
+from pgolf_compose.logs.pairs import Pair, quantity
 from pgolf_compose.logs.words import counts_parts
 
 __all__ = ["STEP", "Reading", "clean", "flat_json", "partial", "readings", "remark", "step_of"]
@@ -118,6 +118,9 @@ def flat_json(line: str) -> str:
         return line
     if data.get("event") == "adapt":
         return ""
+    for key in ("log", "message", "msg"):  # Docker's, loggers': a line within
+        if isinstance(data.get(key), str) and not any(map(quantity, data)):
+            return data[key].strip()
     told = sorted(figures(data), key=lambda text: not text.startswith("step:"))
     for key, inner in data.items():  # `{"final": {"val_bpb": 1.08}}`
         if isinstance(inner, dict):

@@ -18,6 +18,8 @@ KNOWN = "|".join(
         r"wandb:\s",
         rf"\[{LEVEL}\]:?|{LEVEL}\b:?",
         r"\d{1,3}:(?=\s)",  # srun -l
+        r"\d{1,6}:(?=[A-Za-z])|\s{0,6}\d{1,6}\t",  # grep -n, cat -n
+        r">\s",  # a quotation
         r"[\w-]+-\d+\s+\|",  # docker compose
     )
 )

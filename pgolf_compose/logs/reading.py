@@ -89,10 +89,10 @@ class Reader:
         stripped = line.strip()
         if not stripped:
             return
-        if starts_run(stripped):
-            self.starts_anew(number)
         if stripped[0] == "{" and stripped[-1] == "}":
             line = stripped = flat_json(stripped)
+        if starts_run(stripped):
+            self.starts_anew(number)
         low = stripped.lower()
         if ("bpb" in low or "loss" in low or "byte" in low) and self.take_metrics(
             number, spelled_out(stripped), whole
