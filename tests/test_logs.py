@@ -365,6 +365,10 @@ def test_of_several_runs_in_a_file_the_last_is_read_and_the_others_told(log):
     found = log(other + WHOLE)
     assert (told(found), found.seed, found.runs) == (BASE, 42, 2)
     assert found.notes == ("run 1 of the file (from line 1): its score is 1.19436570",)
+    longer = log(
+        other.replace("seed:7", "seed:8") + "step:1/60000 train_loss:6.9\n" + TRAINED + SCORED
+    )
+    assert (longer.seed, longer.runs, [p.step for p in longer.points]) == (None, 2, [1, 13780])
     cut = log(WHOLE + HEADER + TRAINING)
     assert cut.score is None and not cut.complete
     assert cut.reason == "ends at step 8,120 of 20,000 (41%), no final score"

@@ -51,9 +51,11 @@ class Curve:
         return self.last_line > 0
 
     def is_new(self, step: int, total: int | None) -> bool:
-        """Whether a step can only be of another run of the same script."""
-        back = step <= 1 and (self.last_step or 0) > 10
-        return back and total is not None and total == self.total_steps
+        """Whether a step can only be of another run: a first one, of no fewer than were run."""
+        last = self.last_step or 0
+        if total is None or step > 1 or last <= 10:
+            return False
+        return total == self.total_steps or total >= last
 
     def is_later(self, step: int, total: int | None) -> bool:
         """Whether a step is of a training after training, at test time, of its own count."""
