@@ -68,8 +68,9 @@ def tree(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def cli():
+def cli(monkeypatch):
     """Run the command line in this process: `.output`, `.stderr`, `.exit_code`."""
+    monkeypatch.delenv("COLUMNS", raising=False)  # xdist's workers have it
     return lambda *args: CliRunner().invoke(main, [str(arg) for arg in args], prog_name="pgolf")
 
 

@@ -33,7 +33,7 @@ def results(paths, curves, svg, force, as_json, plugins, against, **comparing) -
     """What training logs tell: scores, sizes, steps, how far they came.
 
     A folder stands for the logs in it, and its submission.json is held to them. Exit code 1 if a
-    log is not whole: cut off, crashed, or without a score of the artifact.
+    log is not whole: cut off, crashed, without a score of the artifact or without training.
 
     \b
     Which score counts: the last evaluation of the compressed artifact that the
