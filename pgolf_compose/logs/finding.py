@@ -13,12 +13,14 @@ NO_LOG = re.compile(r"(requirements|readme|license|licence|notes?|todo|pip|const
 DEPTH = 2
 
 
-def find_logs(folder: Path) -> list[Path]:
+def find_logs(folder: Path, links: bool = True) -> list[Path]:
     """What in a folder, two levels deep, looks like a training log: by name, then by a look inside.
 
     `.log` and `.out` files count by their name; of `.txt` files those that hold a step or a score.
+    Links to files count as files if `links`.
     """
-    return [path for path in sorted(files_of(folder, DEPTH), key=natural) if is_log(path)]
+    files = sorted(files_of(folder, DEPTH), key=natural)
+    return [path for path in files if (links or not path.is_symlink()) and is_log(path)]
 
 
 def is_log(path: Path) -> bool:
