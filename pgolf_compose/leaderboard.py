@@ -166,6 +166,6 @@ def find_entry(rows: Sequence[Entry], word: str, track: Track) -> Entry:
         raise ComposeError(f"{word} could be {names}; write more of the folder's name")
     if not rows:
         raise ComposeError(f"track {track.name} has no leaderboard: name a log or a folder")
-    near = did_you_mean(word, [*(row.folder for row in rows), *(row.label for row in rows)])
+    near = did_you_mean(word, [row.folder for row in rows if row.folder])
     near = near or f" `pgolf-compose list --leaderboard` shows the rows of {track.name}."
     raise ComposeError(f"{word} is no row of the leaderboard, and no log or folder.{near}")

@@ -153,8 +153,8 @@ def changed(build: Build) -> dict:
     above = build.above
     shares = side_by_side(account(above)[0], account(build)[0])
     # a technique that is the same in both moves by a few bytes with what stands around it
-    rows = [one for one in shares if not one[1] or not one[2] or abs(one[2] - one[1]) >= TOLD]
-    others = [one[1:] for one in shares if one not in rows]
+    rows = [one for one in shares if abs(one[2] - one[1]) >= TOLD or (not one[1]) ^ (not one[2])]
+    others = [one[1:] for one in shares if one not in rows and any(one[1:])]
     rows = [(code(name), *both) for name, *both in rows]
     if others:
         rows.append((f"{len(others)} others, together", *map(sum, zip(*others, strict=True))))

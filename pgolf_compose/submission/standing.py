@@ -66,7 +66,7 @@ def told(found: Comparison, row: Entry, track: Track) -> Iterator[str]:
 
 def judged(policy: Policy, said: Sequence[Verdict], track: Track) -> Iterator[str]:
     """What a policy asks, and its verdict on each row that it means."""
-    reading = f"; nats {plain(policy.reading)}" if policy.reading else ""
+    reading = f"; nats are read {plain(policy.reading)}" if policy.reading else ""
     asked = f"{plain(policy.summary)}{reading} ({linked(policy.source, track.pulls)})"
     yield f"- {code(policy.name)}, {asked}:"
     for one in said:
