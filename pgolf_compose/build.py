@@ -1,6 +1,7 @@
 """The chain of values: recipe -> composition -> script -> passes -> pack."""
 
 import ast
+import copy
 import json
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -52,9 +53,14 @@ class Build:
         return simplify(freeze(ast.parse(self.script.code), values, self.keep))
 
     @cached_property
+    def simple(self) -> ast.Module:
+        """`simplified` at the recipe's values, once: who changes the tree copies it first."""
+        return self.simplified()
+
+    @cached_property
     def shrunk(self) -> tuple[ast.Module, str]:
         """The small program after every pass: tree, with lines of the readable one, and text."""
-        return shrink_names(self.simplified())
+        return shrink_names(copy.deepcopy(self.simple))
 
     @property
     def minified(self) -> str:

@@ -52,7 +52,7 @@ class Entry:
 
     @property
     def label(self) -> str:
-        return f"#{self.pr}" if self.pr else self.folder or self.name
+        return f"PR #{self.pr}" if self.pr else self.folder or self.name
 
     @property
     def summary(self) -> Summary:
@@ -154,8 +154,8 @@ def best_before(rows: Sequence[Entry], date: str) -> Entry | None:
 
 
 def find_entry(rows: Sequence[Entry], word: str, track: Track) -> Entry:
-    """The row meant by `pr1493`, `1493`, `#1493`, or a folder's name or the beginning of it."""
-    request = re.fullmatch(r"(?:pr|#)?(\d+)", word, re.IGNORECASE)
+    """The row meant by `pr1493`, `1493`, `PR #1493`, or a folder's name or the beginning of it."""
+    request = re.fullmatch(r"(?:pr)?\s*#?(\d+)", word, re.IGNORECASE)
     found = [row for row in rows if request and row.pr == int(request[1])]
     found = found or [row for row in rows if word and row.folder == word]
     found = found or [row for row in rows if word and row.folder.startswith(word)]
@@ -166,6 +166,6 @@ def find_entry(rows: Sequence[Entry], word: str, track: Track) -> Entry:
         raise ComposeError(f"{word} could be {names}; write more of the folder's name")
     if not rows:
         raise ComposeError(f"track {track.name} has no leaderboard: name a log or a folder")
-    near = did_you_mean(word, [*(row.folder for row in rows), *(row.label for row in rows)])
+    near = did_you_mean(word, [row.folder for row in rows if row.folder])
     near = near or f" `pgolf-compose list --leaderboard` shows the rows of {track.name}."
     raise ComposeError(f"{word} is no row of the leaderboard, and no log or folder.{near}")

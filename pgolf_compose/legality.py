@@ -38,14 +38,14 @@ def broken(composition: Composition, technique: Technique) -> dict[str, str]:
     return {**technique.breaks, **dict(itertools.chain.from_iterable(map(dict.items, by_choice)))}
 
 
-def kept(composition: Composition) -> str:
-    """`C3 and 1 (score_first_ttt), 8 (gptq)`: rules that are near, and whose."""
+def kept(composition: Composition) -> dict[str, list[str]]:
+    """By technique, the rules of the track that are near and that it declares to keep."""
     rules = composition.track.rules
-    found = [
-        (one.name, [r for r in one.keeps if r in rules and r not in broken(composition, one)])
+    found = {
+        one.name: [r for r in one.keeps if r in rules and r not in broken(composition, one)]
         for one in composition.techniques
-    ]
-    return ", ".join(f"{listed(near)} ({name})" for name, near in found if near)
+    }
+    return {name: near for name, near in found.items() if near}
 
 
 def noncompliance(composition: Composition) -> str:

@@ -173,7 +173,8 @@ def verdict(composition: Composition, artifact: tuple[int, int] | None = None) -
             f"over the limits of {track.name}: max_wallclock_seconds is {seconds.value:g}, "
             f"the track allows {track.train_seconds:g}"
         )
-    near = f"; declared to keep {told}" if (told := kept(composition)) else ""
+    near = ", ".join(f"{listed(rules)} ({name})" for name, rules in kept(composition).items())
+    near = near and f"; declared to keep {near}"
     return "; ".join(filter(None, found)) or (
         f"no technique is known to break a rule of {track.name}{near} (the code is not audited)"
     )

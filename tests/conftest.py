@@ -125,6 +125,7 @@ def nothing_is_made_twice(tmp_path_factory):
     kept = Kept((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kept")
     render, form = pgolf_compose.build.render, black.format_str
     shrink = pgolf_compose.build.Build.shrunk.func
+    settle = pgolf_compose.build.Build.simple.func
     known = {}
 
     def rendered(composition):
@@ -143,11 +144,15 @@ def nothing_is_made_twice(tmp_path_factory):
     def shrunk(build):
         return kept(lambda: shrink(build), "shrunk", build.script.code, *sorted(build.keep))
 
+    def simple(build):
+        return kept(lambda: settle(build), "simple", build.script.code, *sorted(build.keep))
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(kept.folder / "cache"))
         patch.setattr(pgolf_compose.build, "render", rendered)
         patch.setattr(black, "format_str", by_pieces)
         patch.setattr(pgolf_compose.build.Build, "shrunk", property(shrunk))
+        patch.setattr(pgolf_compose.build.Build, "simple", property(simple))
         yield
 
 

@@ -59,7 +59,7 @@ def test_three_logs_against_a_row_with_both_kinds_of_nats_and_every_verdict(tree
         "ours                 train_seed1.log, train_seed2.log and train_seed3.log",
         "                     1.07900 (seed 1), 1.07930 (seed 2), 1.07880 (seed 3)",
         "                     mean 1.07903, std 0.00025, 3 runs; 95 % interval 1.07841 to 1.07966",
-        "against              #1493 of 2026-04-09",
+        "against              PR #1493 of 2026-04-09",
         "                     1.08103, 1.08079, 1.08118",
         "                     mean 1.08100, std 0.00020, 3 runs; 95 % interval 1.08051 to 1.08149",
         "difference           -0.00197 bpb, ours less theirs",
@@ -80,7 +80,7 @@ def test_json_holds_every_figure(tree):
         2,
         3,
     ]
-    assert (found["theirs"]["name"], found["theirs"]["n"]) == ("#1493 of 2026-04-09", 3)
+    assert (found["theirs"]["name"], found["theirs"]["n"]) == ("PR #1493 of 2026-04-09", 3)
     difference = found["difference"]
     assert difference["nats_per_byte"] == pytest.approx(difference["bpb"] * math.log(2))
     assert difference["nats_per_token"] == pytest.approx(difference["bpb"] * 2.58319)
@@ -103,11 +103,11 @@ def test_one_policy_can_be_asked_for(tree):
 def test_by_date_the_rival_is_the_best_row_before_it(tree):
     tree(THREE)
     told = lines(results(*THREE, "--against", "pr1477", "--date", "2026-04-10"))
-    assert [line[:71] for line in told if "against #" in line] == [
-        "readme-2026-03       not met against #1523 of 2026-04-09: 1.07903 is no",
-        "maintainers-2026-04  not met against #1523 of 2026-04-09: 1.07903 is no",
+    assert [line[:74] for line in told if "against PR #" in line] == [
+        "readme-2026-03       not met against PR #1523 of 2026-04-09: 1.07903 is no",
+        "maintainers-2026-04  not met against PR #1523 of 2026-04-09: 1.07903 is no",
     ]
-    assert "against              #1477 of 2026-04-08" in lines(
+    assert "against              PR #1477 of 2026-04-08" in lines(
         results(*THREE, "--against", "best", "--date", "2026-04-09")
     )
 
@@ -131,12 +131,12 @@ def test_against_a_row_of_one_run_there_is_no_welch_test_and_no_verdict_on_chanc
         "tokenizers differ, 3.727 and 3.157 bytes per token, so losses per token cannot be" in told
     )
     assert "one-sample           t = " in told
-    assert "no Welch test is possible: #1851 of 2026-04-27 has one run; its value is taken" in told
+    assert "no Welch test is possible: PR #1851 of 2026-04-27 has one run; its value is taken" in told
     tree({f"low{n}.log": log(n, 1.05 + n / 10000) for n in (1, 2, 3)})
     told = lines(results("low1.log", "low2.log", "low3.log", "--against", "pr1851"))
     assert [line.partition(": p = ")[0] for line in told[-2:]] == [
-        "readme-2026-03       cannot be told: p < 0.01 is asked, and #1851 of 2026-04-27 has one run",
-        "maintainers-2026-04  cannot be told: p < 0.25 is asked, and #1851 of 2026-04-27 has one run",
+        "readme-2026-03       cannot be told: p < 0.01 is asked, and PR #1851 of 2026-04-27 has one run",
+        "maintainers-2026-04  cannot be told: p < 0.25 is asked, and PR #1851 of 2026-04-27 has one run",
     ]
 
 

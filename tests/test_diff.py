@@ -2,8 +2,12 @@ import json
 import lzma
 import re
 import shutil
+from pathlib import Path
 
 import pytest
+
+from pgolf_compose.packers.instant import instant
+from pgolf_compose.unpack import unpack
 
 XSA = "extends: baseline\ntechniques: {metrics: }\nsettings: {matrix_lr: 0.02}\n"
 
@@ -66,21 +70,32 @@ def test_a_recipe_and_itself_do_not_differ(tree, cli):
         assert result.exit_code == 0 and result.stdout.splitlines()[-1] == "the same program"
 
 
-@pytest.mark.parametrize("what", ["train_gpt_human.py", "train_gpt.py", ""])
-def test_a_recipe_and_what_it_was_composed_to_do_not_differ(tree, cli, what):
-    tree({})
+@pytest.fixture
+def composed(tree, cli) -> Path:
+    """What becomes of the baseline, made once for all tests."""
     cli("baseline", "-o", "here")
+    return tree({}) / "here"
+
+
+def soften(script: Path) -> None:
+    """Another softcap in a small file, as a composition with `--set logit_softcap=20` has it."""
+    text = unpack(script.read_bytes(), script).source
+    assert text.count("3e1") == 2
+    script.write_bytes(instant.pack(text.replace("3e1", "2e1").strip("\n")))
+
+
+@pytest.mark.parametrize("what", ["train_gpt_human.py", "train_gpt.py", ""])
+def test_a_recipe_and_what_it_was_composed_to_do_not_differ(composed, cli, what):
     result = cli("diff", "baseline", f"here/{what}")
     assert (result.exit_code, result.stderr) == (0, "")
     assert "the same program" in result.stdout.splitlines()
 
 
-def test_a_small_script_is_compared_with_another_recipe_by_what_is_inside(tree, cli):
-    tree({})
-    cli("baseline", "-o", "here")
-    result = cli("diff", "baseline", "here/train_gpt.py", "--with", "xsa")
-    assert result.exit_code == 2 and "is no recipe" in result.stderr
-    result = cli("diff", "here/train_gpt.py", "baseline", "--set", "logit_softcap=20")
+def test_a_small_script_is_compared_with_a_recipe_by_what_is_inside(composed, cli, refuses):
+    told = refuses("diff", "baseline", "here/train_gpt.py", "--with", "xsa")
+    assert "is no recipe" in told
+    soften(composed / "train_gpt.py")
+    result = cli("diff", "here/train_gpt.py", "baseline")
     found = blocks(result.stdout)
     assert result.exit_code == 1
     assert found["A"][0].startswith("A  here/train_gpt.py: small script of baseline, 6,")
@@ -88,19 +103,16 @@ def test_a_small_script_is_compared_with_another_recipe_by_what_is_inside(tree, 
     assert len(changed) == 1 and re.search(r"-> GPT.head +-1 \+1 ", changed[0])
 
 
-def test_a_small_script_that_is_not_what_lies_beside_it_is_told(tree, cli):
-    tree({})
-    cli("baseline", "-o", "one")
-    cli("baseline", "-o", "two", "--set", "logit_softcap=20")
-    shutil.copy("two/train_gpt.py", "one/train_gpt.py")
-    result = cli("diff", "baseline", "one")
+def test_a_small_script_that_is_not_what_lies_beside_it_is_told(composed, cli):
+    shutil.copytree(composed, "other")
+    soften(composed / "train_gpt.py")
+    result = cli("diff", "baseline", "here")
     assert result.exit_code == 1
     assert "note: the readable scripts are one program, the small ones are not" in result.stdout
-    cli("baseline", "-o", "three")
-    human = tree({}) / "three" / "train_gpt_human.py"
+    human = composed.with_name("other") / "train_gpt_human.py"
     human.write_text(human.read_text().replace('"MATRIX_LR", 0.04', '"MATRIX_LR", 0.05'))
-    shutil.copy("two/train_gpt.py", "three/train_gpt.py")
-    result = cli("diff", "two", "three")
+    soften(human.with_name("train_gpt.py"))
+    result = cli("diff", "here", "other")
     assert re.search(r"MATRIX_LR +0.04 -> 0.05", result.stdout)
     assert "note: the small scripts, which count, are one program" in result.stdout
 

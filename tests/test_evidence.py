@@ -174,7 +174,7 @@ def test_two_logs_of_a_seed_are_refused_and_the_same_log_twice_is_one(mine, tmp_
     assert len(read_runs(mine, [a, b], ()).runs) == 1
     c = write_log(tmp_path, mine, 1, "c.log", bpb="1.07000000")
     assert refusal(mine, a, c) == (
-        "c.log: is a log of seed 1, and a.log is another; keep one of them, and say in your part "
+        "a.log: is a log of seed 1, and c.log is another; keep one of them, and say in your part "
         "of the README why the other does not count"
     )
 

@@ -36,7 +36,6 @@ ORDER = [
     "logs.reading",
     "logs.finding",
     "logs",
-    "log_source",
     "json_file",
     "folders.folder",
     "folders.figures",

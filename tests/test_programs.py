@@ -168,6 +168,45 @@ def test_a_change_shows_through_names_that_were_made_short(late):
         assert (one.kind, one.name, one.removed) == ("changed", "apply_rotary_emb", 1)
 
 
+CALLS = """
+def less(value, by):
+    return value - by
+
+class Pair:
+    def __init__(self, low, high):
+        self.low, self.high = low, high
+
+    def between(self, one, two):
+        return self.low < one - two < self.high
+
+print(less(value=1, by=2), Pair(low=3, high=4).between(one=5, two=6))
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("value=1, by=2", "by=1, value=2", {"(module)"}),
+        ("low=3, high=4", "high=3, low=4", {"(module)"}),
+        ("one=5, two=6", "two=5, one=6", {"(module)"}),
+        ("(value, by)", "(by, value)", {"(module)", "less"}),
+        ("two=6", "two=6", set()),
+    ],
+)
+def test_keywords_give_the_same_parameters_whatever_those_are_called(old, new, changed):
+    letters = "bcdghjklmnopqrtuvwxyz"
+    long, small = "", CALLS
+    for one in letters:
+        long += f"more_{one}, other_{one} = print({one!r})\n"
+    short = long.replace("more_", "e").replace("other_", "f")
+    names = ["less", "value", "by", "Pair", "between", "one", "two"]
+    for name, one in zip(names, letters, strict=False):
+        small = re.sub(rf"\b{name}\b", one, small)
+    assert old in CALLS
+    found = compare_programs(ast.parse(long + CALLS.replace(old, new)), ast.parse(short + small))
+    assert found.by_structure and {one.name for one in found.changes} == changed
+
+
 @pytest.fixture(scope="module")
 def late():
     """A script, and itself with a letter or two for each name that it gives, but for attributes."""
@@ -215,6 +254,18 @@ def test_what_a_script_reads_from_its_environment_is_found_in_all_forms():
         "MUST": (),
         "ON": ("1",),
     }
+
+
+def test_a_helper_that_takes_several_names_is_known_whatever_it_is_called():
+    text = """
+import os
+def e(n, d, least=0):
+    k = next((one for one in n.split() if one in os.environ), None)
+    return d if k is None else max(least, type(d)(os.environ[k]))
+rate = e("RATE LR", 0.04)
+"""
+    [one] = readings(ast.parse(text)).values()
+    assert (one.names, one.defaults) == (("RATE", "LR"), ("0.04",))
 
 
 def test_names_and_defaults_that_a_minifier_hoisted_are_read():

@@ -10,29 +10,30 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SIZE = re.compile(r"[\d,]+(?= bytes| lines)")
 
 
-def consoles() -> list[tuple[str, str]]:
+def consoles() -> dict[str, str]:
     """Every `$ command` of the README with what it shows below."""
-    found = []
+    found = {}
     for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
         for part in block.split("$ ")[1:]:
             command, _, shown = part.partition("\n")
-            found.append((command, shown.strip("\n")))
+            found[command] = shown.strip("\n")
     return found
 
 
-def test_the_consoles_show_what_the_commands_print(cli, tree):
-    tree({})
-    for command, shown in consoles():
-        program, *args = shlex.split(command)
-        if program == "cat":
-            tree({args[0]: shown + "\n"})
-            continue
-        result = cli(*args)
-        assert result.exit_code == (args[0] == "diff"), (command, result.stderr)
-        # the packed bytes depend on the machine's liblzma: sizes hold to 2 %
-        assert SIZE.sub("N", result.stdout.strip("\n")) == SIZE.sub("N", shown), command
-        for told, printed in zip(SIZE.findall(shown), SIZE.findall(result.stdout), strict=True):
-            assert number(printed) == pytest.approx(number(told), rel=0.02), command
+FILES = {one.removeprefix("cat "): told for one, told in consoles().items() if one[:4] == "cat "}
+COMMANDS = {one: told for one, told in consoles().items() if one[:4] != "cat "}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_consoles_show_what_the_commands_print(cli, tree, command):
+    tree({name: f"{text}\n" for name, text in FILES.items()})
+    shown, args = COMMANDS[command], shlex.split(command)[1:]
+    result = cli(*args)
+    assert result.exit_code == (args[0] == "diff"), result.stderr
+    # the packed bytes depend on the machine's liblzma: sizes hold to 2 %
+    assert SIZE.sub("N", result.stdout.strip("\n")) == SIZE.sub("N", shown)
+    for told, printed in zip(SIZE.findall(shown), SIZE.findall(result.stdout), strict=True):
+        assert number(printed) == pytest.approx(number(told), rel=0.02)
 
 
 def number(text: str) -> int:

@@ -168,7 +168,7 @@ def test_a_row_of_the_leaderboard_stands_beside_and_is_remembered(make):
     make(2, bpb="1.08103000")
     readme = (home / "README.md").read_text()
     assert "\n| here | 1.08091 | 0.00017 | 2 |\n" in readme
-    assert "\n- Welch, one-sided: t = " in readme
+    assert "\n- Welch's t test, one-sided: t = " in readme
     with pytest.raises(ComposeError, match="pr9999 is no row of the leaderboard"):
         make(against="pr9999")
 
@@ -271,6 +271,27 @@ def test_a_log_does_not_take_the_place_of_another_of_its_seed(make):
     ):
         make(1, bpb="1.07000000")
     assert contents(home) == before
+    make(1, bpb="1.07000000", force=True)
+    assert about(home)["val_bpb"] == 1.07
+    assert (home / "train_seed1.log").read_bytes() == Path("logs/train_seed1.txt").read_bytes()
+
+
+def test_a_log_that_was_changed_in_the_folder_counts_only_by_force(make):
+    log = make(1) / "train_seed1.log"
+    log.write_text(log.read_text().replace("val_bpb:1.08079352", "val_bpb:1.07079352"))
+    with pytest.raises(ComposeError, match=r"_seed1.log: has changed since it was put here; put"):
+        make()
+    assert about(make(force=True))["val_bpb"] == 1.07079352
+
+
+def test_logs_of_another_recipe_that_lie_in_the_folder_have_to_go(make, tree, cli, refuses):
+    home = make(1)
+    Path("mine.yaml").write_text(RECIPE.replace("0.02", "0.03"))
+    error = refuses("submit", "mine.yaml", "--date", DATE)
+    assert error.startswith(f"{HOME}/train_seed1.log:")
+    assert error.endswith("it lies in the folder already: move it away, or name another run of its seed with --force\n")
+    (home / "train_seed1.log").unlink()
+    assert cli("submit", "mine.yaml", "--date", DATE).exit_code == 0
 
 
 def test_nothing_is_written_where_a_log_is_refused(build, tree, refuses):

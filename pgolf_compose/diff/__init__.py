@@ -170,7 +170,7 @@ def shrunk(side: Side, like: str) -> Small:
     reads = names_read(like, side.word)
     frozen = side.ours or not names_read(side.readable, side.word) <= reads
     if side.build and reads <= side.build.keep:
-        return Small(side.build.minified, lambda: whole_names(side.build.simplified()))
+        return Small(side.build.minified, lambda: whole_names(copy.deepcopy(side.build.simple)))
     if not side.ours:
         path = side.file or Path(side.word)
         made = pack_script(path, side.readable, UNPACKED, {} if frozen else None, KEPT | reads)

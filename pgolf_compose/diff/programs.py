@@ -165,6 +165,12 @@ class Reader:
         self.kinds: dict[Binding, tuple[str, object]] = {}
         self.fixed: set[Binding] = set()
         self.called: dict[ast.keyword, str | None] = {}  # what, if it is the script's own
+        self.numbers: dict[ast.keyword, int] = {}  # of the parameters they give, if it is clear
+        self.methods: dict[str, list[ast.AST]] = defaultdict(list)
+        for node in ast.walk(tree):
+            for one in node.body if isinstance(node, ast.ClassDef) else ():
+                if isinstance(one, FUNCTIONS):
+                    self.methods[one.name].append(one)
 
     def program(self) -> Program:
         for node in ast.walk(self.tree):
@@ -285,6 +291,8 @@ class Reader:
         if kind is ast.Call:
             called = None if self.is_outside(node.func) else last_name(node.func)
             self.called.update(dict.fromkeys(node.keywords, called))
+            if self.by_structure and called:
+                self.number_keywords(node)
         if kind is not ast.Name:
             words.append(kind.__name__)
         if named is not None:
@@ -314,10 +322,24 @@ class Reader:
                 words.append("]")
             elif kind is ast.Attribute and name == "attr":
                 self.put("attribute", value)
+            elif kind is ast.keyword and node in self.numbers:
+                words.append(str(self.numbers[node]))
             elif kind is ast.keyword and self.by_structure and self.called.get(node):
                 self.put("keyword", f"{self.called[node]}.{value}")
             else:
                 words.append(repr(value))
+
+    def number_keywords(self, call: ast.Call) -> None:
+        """Short names say little, but which parameter a keyword gives they do say."""
+        if isinstance(call.func, ast.Name):
+            binding = self.bound.get((call.func, "id", None))
+            stores = [one.node for one in binding.places if not reads(one.node)] if binding else []
+        else:
+            stores = self.methods.get(last_name(call.func), [])
+        if len(stores) != 1 or not isinstance(stores[0], DEFINITIONS):
+            return
+        names = parameters(stores[0])
+        self.numbers |= {one: names.index(one.arg) for one in call.keywords if one.arg in names}
 
     def is_outside(self, node: ast.expr) -> bool:
         """Whether what is called is not the script's: its parameters have the names they have."""
@@ -399,6 +421,17 @@ def imported(binding: Binding, sources: Mapping[ast.alias, str]) -> str | None:
 def arguments(node: ast.arguments) -> list[ast.arg]:
     found = [*node.posonlyargs, *node.args, *node.kwonlyargs]
     return found + [one for one in (node.vararg, node.kwarg) if one]
+
+
+def parameters(node: ast.AST) -> list[str]:
+    """Names that a call of a function or class may give; those of a dataclass are its fields."""
+    if not isinstance(node, ast.ClassDef):
+        return [one.arg for one in arguments(node.args)]
+    for one in node.body:
+        if isinstance(one, FUNCTIONS) and one.name == "__init__":
+            return parameters(one)
+    fields = [one.target for one in node.body if isinstance(one, ast.AnnAssign)]
+    return [one.id for one in fields if isinstance(one, ast.Name)]
 
 
 def parameters_named(tree: ast.Module) -> dict[str | None, set[str]]:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pgolf_compose.passes.freeze import is_env_helper
 from pgolf_compose.passes.tree import OPERATORS, literal
 
 __all__ = ["Changed", "Reading", "changed", "readings"]
@@ -70,7 +69,7 @@ def readings(tree: ast.Module, mask: bool = False) -> dict[str, Reading]:
 
     helpers = {}
     for node in ast.walk(tree):
-        if found := helper(node, is_get):
+        if found := helper(node, is_get, dictionaries):
             helpers[found[0]] = found[1]
     rows: dict[str, Reading] = {}
     masked: dict[ast.expr, ast.expr] = {}
@@ -162,7 +161,7 @@ def spelled(tree: ast.Module) -> tuple[set[str], set[str]]:
     return dictionaries, getters
 
 
-def helper(node: ast.AST, is_get) -> tuple[str, Helper] | None:
+def helper(node: ast.AST, is_get, dictionaries: set[str]) -> tuple[str, Helper] | None:
     """A function, or a variable that holds a lambda, which reads what its parameter names."""
     name, function = getattr(node, "name", ""), node
     if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
@@ -175,8 +174,9 @@ def helper(node: ast.AST, is_get) -> tuple[str, Helper] | None:
     defaults = dict(zip(parameters[::-1], arguments.defaults[::-1], strict=False))
     given = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     defaults |= {one.arg: value for one, value in given if value is not None}
-    if is_env_helper(node):
-        return name, Helper(parameters, defaults, "names", "default", several=True)
+    inside = {plain(one) for one in ast.walk(function)}
+    if len(parameters) > 1 and inside & dictionaries and f"{parameters[0]}.split" in inside:
+        return name, Helper(parameters, defaults, *parameters[:2], several=True)  # our `env`
     for one in ast.walk(function):
         if isinstance(one, ast.Call) and is_get(one.func):
             read, *rest = [plain(it) for it in one.args] or [""]

@@ -40,6 +40,7 @@ __all__ = ["Submission", "submission", "submission_folder"]
 
 SEEDS = (42, 314, 999, 1337, 2025)
 ABOUT, README, CURVES, RECIPE = "submission.json", "README.md", "curves.svg", "recipe.yaml"
+LOGS = "train_seed*.log"
 PYPI = {"flash_attn_interface": "flash_attn_3"}
 # where the package index lacks a build
 WHEELS = {"flash_attn_3": "https://windreamer.github.io/flash-attention3-wheels/cu128_torch291/"}
@@ -98,13 +99,21 @@ def submission(
     """Every file of the folder, with the results that logs tell and all that a person added.
 
     `against` is a row of the track's leaderboard, or `best`; if empty, that of the last time.
-    Logs that lie in the folder as train_seed<seed>.log count as well. Raises ComposeError for a
+    Logs that lie in the folder as train_seed<seed>.log count as well; with `force` those in `logs`
+    take the place of what is there of their seeds. Raises ComposeError for a
     log that is not of this build and for what somebody has changed since it was written here.
     """
     refuse_measuring(build)
     about = build.composition.recipe.submission
     named = tuple(dict.fromkeys(about.get("seeds") or ()))
-    results = read_runs(build, every_log(folder, logs), named)
+    given = every_log(logs)
+    known = set(map(os.path.realpath, given))
+    there = [one for one in sorted(folder.glob(LOGS)) if os.path.realpath(one) not in known]
+    old = old_about(folder / ABOUT)
+    built = mapping(old, BUILT_WITH)
+    results = read_runs(build, given, named, there, force)
+    if not force:
+        check_unchanged([run.path for run in results.runs if run.path in there], built)
     if not named and len(results.runs) < build.composition.track.seeds:
         run = [one.seed for one in results.runs]
         left = [seed for seed in SEEDS if seed not in run]
@@ -128,8 +137,6 @@ def submission(
         title = str(about.get("name") or build.name)
         names = [f"seed {run.seed}" for run in results.runs]
         files[CURVES] = svg([run.log for run in results.runs], title, names).encode("utf-8")
-    old = old_about(folder / ABOUT)
-    built = mapping(old, BUILT_WITH)
     against = against or str(built.get("against") or "")
     compared = ""
     if against:
@@ -181,16 +188,27 @@ def check_links(folder: Path, names: Iterable[str]) -> None:
                 )
 
 
-def every_log(folder: Path, given: Sequence[Path]) -> list[Path]:
-    """The logs that are named, those in folders that are, and those that lie in ours already."""
+def every_log(given: Sequence[Path]) -> list[Path]:
+    """The logs that are named, and those in folders that are."""
     found = []
     for path in given:
         logs = find_logs(path) if path.is_dir() else [path]
         if not logs:
             raise ComposeError("holds no training log", path)
         found += logs
-    there = sorted(folder.glob("train_seed*.log")) if folder.is_dir() else []
-    return list({os.path.realpath(path): path for path in [*there, *found]}.values())
+    return list({os.path.realpath(path): path for path in found}.values())
+
+
+def check_unchanged(logs: Iterable[Path], built: dict) -> None:
+    """Refuse logs of our folder that were others when they were put there."""
+    known = mapping(built, "sha256")
+    for path in logs:
+        if path.name in known and sha256(path) != known[path.name]:
+            raise ComposeError(
+                "has changed since it was put here; put the run's own log back, or give --force "
+                "to count it as it is",
+                path,
+            )
 
 
 def old_about(path: Path) -> dict:

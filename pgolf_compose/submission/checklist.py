@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from pgolf_compose.build import Build
 from pgolf_compose.errors import listed
-from pgolf_compose.legality import noncompliance
-from pgolf_compose.report import verdict
+from pgolf_compose.legality import kept, noncompliance
+from pgolf_compose.resolve import Composition
 from pgolf_compose.submission.evidence import Results, Run, script_name
 
 __all__ = ["Check", "checks", "untold"]
@@ -20,6 +20,7 @@ class Check:
     demand: str
     met: bool | None = None
     evidence: str = ""
+    details: tuple[str, ...] = ()  # a line each
 
     def __str__(self) -> str:
         box = "x" if self.met else " "
@@ -28,7 +29,7 @@ class Check:
             told = f"**not met**: {self.evidence}"
         elif self.met is None and self.evidence:
             told = f"not checked; {self.evidence}"
-        return f"- [{box}] {self.demand}: {told}"
+        return "\n  - ".join([f"- [{box}] {self.demand}: {told}", *self.details])
 
 
 def checks(build: Build, results: Results) -> list[Check]:
@@ -46,13 +47,27 @@ def checks(build: Build, results: Results) -> list[Check]:
         found.append(sizes(build, runs))
     if track.hardware:
         found.append(hardware(build, runs))
-    broken = noncompliance(build.composition)
-    told = broken or verdict(build.composition)
     return [
         *found,
         Check(f"`recipe.yaml` composes to `{name}`", None, "`pgolf-compose audit .` tells"),
-        Check("no rule of the track is broken", False if broken else None, told),
+        rules(build.composition),
     ]
+
+
+def rules(composition: Composition) -> Check:
+    demand = "no rule of the track is broken"
+    if broken := noncompliance(composition):
+        return Check(demand, False, broken)
+    stated = composition.track.rules
+    near = [
+        f"`{name}` keeps rule {rule}: {stated[rule]}"
+        for name, names in kept(composition).items()
+        for rule in names
+    ]
+    told = "no technique declares to break one, and no code was audited for it"
+    if near:
+        told += "; rules that are near, as techniques declare them:"
+    return Check(demand, None, told, tuple(near))
 
 
 def seeds(build: Build, results: Results) -> Check:
@@ -100,10 +115,10 @@ def of_recipe(results: Results) -> Check:
     runs = results.runs
     if not runs or not all(run.whole for run in runs):
         told = [
-            f"{run.line()} states {run.values} of them, all alike" for run in runs if run.values
+            f"{run.line()} states {run.values} of them, each as there" for run in runs if run.values
         ]
         return Check(demand, None, "; ".join(told))
-    told = [f"{run.line()} holds them, and states {run.values} of them alike" for run in runs]
+    told = [f"{run.line()} begins with the script that has them" for run in runs]
     return Check(demand, True, "; ".join(told))
 
 

@@ -32,6 +32,8 @@ PAIR = re.compile(r"(?<![\w/])([a-z][a-z0-9_]*):(\S+)")
 # of a run or a machine: any value of these is the recipe's
 ANY = {"SEED", "RUN_ID", "DATA_DIR", "DATA_PATH", "TOKENIZER_PATH"}
 NUMBER = re.compile(r"\d[\d,_]*(?:\.\d+)?")
+KEEP_ONE = "keep one of them, and say in your part of the README why the other does not count"
+MOVE = "it lies in the folder already: move it away, or name another run of its seed with --force"
 MOST = 100_000_000  # bytes of a log that GitHub takes
 
 
@@ -132,22 +134,41 @@ def rounded(value: Decimal, like: Sequence[Decimal]) -> Decimal:
     return value.quantize(Decimal(1).scaleb(-places))
 
 
-def read_runs(build: Build, paths: Sequence[Path], seeds: Sequence[int]) -> Results:
-    """Logs read and held against the build; `seeds` are those that the recipe names."""
+def read_runs(
+    build: Build,
+    paths: Sequence[Path],
+    seeds: Sequence[int],
+    there: Sequence[Path] = (),
+    force: bool = False,
+) -> Results:
+    """Logs read and held against the build; `seeds` are those that the recipe names.
+
+    Logs that are `there` already count as well; with `force`, others take their place.
+    """
     runs: dict[int, Run] = {}
     for path in paths:
-        run = read_run(build, path)
-        if run.seed in runs and runs[run.seed].sha256 != run.sha256:
-            other = shown(runs[run.seed].path)
-            raise ComposeError(
-                f"is a log of seed {run.seed}, and {other} is another; keep one of them, and say "
-                "in your part of the README why the other does not count",
-                path,
-            )
-        runs.setdefault(run.seed, run)
+        add(runs, read_run(build, path), KEEP_ONE)
+    replaced = {run.name for run in runs.values()} if force else ()
+    for path in there:
+        if path.name in replaced:
+            continue
+        try:
+            run = read_run(build, path)
+        except ComposeError as error:
+            raise ComposeError(f"{error.message}; {MOVE}", error.where) from None
+        add(runs, run, f"{KEEP_ONE}; --force puts the new one in its place")
     order = {seed: n for n, seed in enumerate(seeds)}
     found = sorted(runs.values(), key=lambda run: (order.get(run.seed, len(order)), run.seed))
     return Results(tuple(found), tuple(seed for seed in seeds if seed not in runs))
+
+
+def add(runs: dict[int, Run], run: Run, mend: str) -> None:
+    """The run with the others; two runs of a seed are refused, one log twice is not."""
+    other = runs.setdefault(run.seed, run)
+    if other.sha256 != run.sha256:
+        raise ComposeError(
+            f"is a log of seed {run.seed}, and {shown(run.path)} is another; {mend}", other.path
+        )
 
 
 def read_run(build: Build, path: Path) -> Run:

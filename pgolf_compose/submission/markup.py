@@ -8,7 +8,7 @@ __all__ = ["code", "linked", "plain", "table"]
 SPECIAL = re.compile(r"[\\`*\[\]<>|~$]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])|!(?=\[)")
 # what begins a heading, a list, a quotation, a rule or a table
 LEADING = re.compile(r"\A(\d+)(?=[.)](\s|$))|\A(?=[#+=-])")
-PULL = re.compile(r"PR #(\d+)")
+PULL = re.compile(r"(?<![\w\\&])(?:PR )?#(\d+)")
 
 
 def plain(text: object) -> str:
@@ -31,9 +31,9 @@ def code(text: object) -> str:
 
 
 def linked(text: str, pulls: str) -> str:
-    """A plain text whose `PR #1394` is a link below `pulls`, an address; none if that is empty."""
+    """A plain text whose `PR #1394` and `#99` are links below `pulls`, unless that is empty."""
     words = plain(text)
-    return PULL.sub(rf"[PR #\1]({pulls}\1)", words) if pulls else words
+    return PULL.sub(rf"[\g<0>]({pulls}\1)", words) if pulls else words
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[int] = ()) -> str:

@@ -23,6 +23,8 @@ from pgolf_compose.technique import Technique
 
 __all__ = ["readme"]
 
+TOLD = 20  # bytes; the shares of techniques that differ by less are added up
+
 
 def readme(
     build: Build,
@@ -49,12 +51,14 @@ def readme(
     about = composition.recipe.submission
     return environment.get_template("README.md.jinja").render(
         title=about.get("name") or build.name,
+        name=build.name,
         blurb=about.get("blurb"),
         author=about.get("author"),
         github_id=about.get("github_id"),
         noncompliant=noncompliance(composition),
         builds_on=builds_on(composition),
         results=results,
+        headline=headline(results),
         figures=figures(results) if results.runs else "",
         sources=sources(results.runs) if results.runs else "",
         remarks=remarks,
@@ -85,12 +89,22 @@ def builds_on(composition: Composition) -> str:
         above = above.parent
     if not found:
         return ""
-    further = f"; that goes back to {'; '.join(found[1:])}" if found[1:] else ""
+    further = f", which goes back to {'; '.join(found[1:])}" if found[1:] else ""
     return f"Builds on {found[0]}{further}."
 
 
 def number(value: Decimal | None) -> str:
     return "not told" if value is None else format(value, "f")
+
+
+def headline(results: Results) -> str:
+    """The score that is claimed, in bold; empty where a run has none."""
+    mean, std, runs = results.mean("val_bpb"), results.std("val_bpb"), results.runs
+    if mean is None:
+        return ""
+    if len(runs) == 1:
+        return f"**val_bpb {mean:f}**, seed {runs[0].seed}."
+    return f"**val_bpb {mean:f}**, mean of {len(runs)} seeds, sample standard deviation {std:f}."
 
 
 def figures(results: Results) -> str:
@@ -119,7 +133,7 @@ def figures(results: Results) -> str:
 
 def sources(runs: Sequence[Run]) -> str:
     """Where each figure stands: the lines of each log."""
-    head = ["seed", "log", "score", "its lines", "of training", "of evaluation", "of storing"]
+    head = ["seed", "log", "score", "line", "training", "evaluation", "bytes"]
     rows = []
     for run in runs:
         places = [("val_bpb", "val_loss"), ("steps", "train_ms"), ("eval_ms",)]
@@ -137,19 +151,21 @@ def changed(build: Build) -> dict:
     chosen = [one for one in found if one[:2] in ("+ ", "- ")]
     values = [one for one in found if one not in chosen]
     above = build.above
-    rows = [
-        [code(name), f"{before:,}", f"{after:,}", f"{after - before:+,}"]
-        for name, before, after in side_by_side(account(above)[0], account(build)[0])
-        if before != after
-    ]
-    before, after = len(above.packed), len(build.packed)
-    rows.append(["the file", f"{before:,}", f"{after:,}", f"{after - before:+,}"])
+    shares = side_by_side(account(above)[0], account(build)[0])
+    # a technique that is the same in both moves by a few bytes with what stands around it
+    rows = [one for one in shares if abs(one[2] - one[1]) >= TOLD or (not one[1]) ^ (not one[2])]
+    others = [one[1:] for one in shares if one not in rows and any(one[1:])]
+    rows = [(code(name), *both) for name, *both in rows]
+    if others:
+        rows.append((f"{len(others)} others, together", *map(sum, zip(*others, strict=True))))
+    rows.append(("the file", len(above.packed), len(build.packed)))
     head = ["of the script's bytes", "before", "here", "difference"]
+    cells = [[name, f"{a:,}", f"{b:,}", f"{b - a:+,}"] for name, a, b in rows]
     return {
         "techniques": [code(one) for one in chosen],
         "settings": [code(one) for one in values],
-        "bytes": table(head, rows, (1, 2, 3)),
-        "method": METHOD,
+        "bytes": table(head, cells, (1, 2, 3)),
+        "method": METHOD.removeprefix("packed: "),
     }
 
 

@@ -1,11 +1,12 @@
 """Where a submission's runs stand against a row of its track's leaderboard, in Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pgolf_compose.comparison import Comparison, Verdict, compare, verdicts
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.leaderboard import (
     Entry,
+    Policy,
     best_before,
     find_entry,
     read_leaderboard,
@@ -18,6 +19,7 @@ from pgolf_compose.tracks import Track
 
 __all__ = ["standing"]
 
+METHODS = {"Welch": "Welch's t test", "one-sample": "Student's t test against one value"}
 MET = {True: "met", False: "not met", None: "cannot be told"}
 
 
@@ -35,35 +37,41 @@ def standing(track: Track, logs: Sequence[Log], word: str, date: str) -> str:
         ours = sample_of_logs(logs)
     except ComposeError as error:
         return f"Not compared: {plain(error.message)}."
-    said = verdicts(ours, theirs, [*read_policies(track.policies).values()], rows, date)
-    return told(compare(ours, theirs), said, row, track)
+    policies = [*read_policies(track.policies).values()]
+    said = verdicts(ours, theirs, policies, rows, date)
+    lines = [*told(compare(ours, theirs), row, track)]
+    for policy in policies:
+        lines += judged(policy, [one for one in said if one.policy == policy.name], track)
+    notes = (*ours.notes, *ours.warnings, *theirs.notes, *theirs.warnings)
+    return "\n".join([*lines, *(f"- {linked(one, track.pulls)}." for one in notes)])
 
 
-def told(found: Comparison, said: Sequence[Verdict], row: Entry, track: Track) -> str:
-    name = linked(f"PR #{row.pr}", track.pulls) if row.pr else code(row.label)
-    lines = [
-        table(
-            ["", "mean val_bpb", "sample std", "runs"],
-            [side("here", found.ours), side(f"{name}, {plain(row.date)}", found.theirs)],
-            (1, 2, 3),
-        ),
-        "",
-        f"The other's figures are of {plain(row.source)}.",
-        "",
-        f"- Difference: {difference(found)}; below zero is better.",
-    ]
+def told(found: Comparison, row: Entry, track: Track) -> Iterator[str]:
+    """Both sides, their difference and its test."""
+    name = linked(row.label, track.pulls) if row.pr else code(row.label)
+    where = f", {code(row.folder)}" if row.folder else ""
+    yield table(
+        ["", "mean val_bpb", "sample std", "runs"],
+        [side("here", found.ours), side(f"{name}, {plain(row.date)}", found.theirs)],
+        (1, 2, 3),
+    )
+    yield f"\nSource of {name}: {linked(row.source, track.pulls)}{where}.\n"
+    yield f"- Difference: {difference(found)}; below zero is better."
     if test := found.test:
         p = f"t = {test.t:.3f}, df = {test.df:.2f}, p = {test.p_less:.3g}"
-        lines.append(f"- {found.method}, one-sided: {p}.")
+        yield f"- {METHODS[found.method]}, one-sided: {p}."
     if found.why:
-        lines.append(f"- {plain(found.why)}.")
-    lines += [
-        f"- {code(one.policy)}, against {plain(one.against)}: {MET[one.met]}; "
-        f"{plain(one.reason)}."
-        for one in said
-    ]
-    notes = (*found.ours.notes, *found.ours.warnings, *found.theirs.notes, *found.theirs.warnings)
-    return "\n".join([*lines, *(f"- {plain(one)}." for one in notes)])
+        yield f"- {linked(found.why, track.pulls)}."
+
+
+def judged(policy: Policy, said: Sequence[Verdict], track: Track) -> Iterator[str]:
+    """What a policy asks, and its verdict on each row that it means."""
+    reading = f"; nats are read {plain(policy.reading)}" if policy.reading else ""
+    asked = f"{plain(policy.summary)}{reading} ({linked(policy.source, track.pulls)})"
+    yield f"- {code(policy.name)}, {asked}:"
+    for one in said:
+        against = linked(one.against, track.pulls)
+        yield f"  - against {against} {MET[one.met]}: {linked(one.reason, track.pulls)}."
 
 
 def side(name: str, one: Sample) -> list[str]:
