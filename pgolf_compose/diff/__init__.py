@@ -295,8 +295,8 @@ def by_technique(side: Side, other: Side) -> list[Row]:
         return account(build)[0]
     if not side.owners:
         raise ComposeError(
-            "does not tell which technique wrote what: --bytes compares recipes, and composed "
-            "scripts with their map or recipe beside them",
+            "does not tell which technique wrote what: --bytes compares recipes, and folders or "
+            "readable scripts that were composed, with their map or recipe",
             side.word,
         )
     tree = parsed(side.readable, side.word)

@@ -643,16 +643,17 @@ class Names:
     # keys
 
     def key(self, piece: Piece, side: int) -> str:
-        """Equal for pieces that differ in names of local variables only, and in their own."""
+        """Equal for pieces that differ in loose names only; by names, also in their own."""
         numbers: dict[object, int] = {}
         words = []
         for line in piece.lines:
             words.append(line.shape)
             for kind, name in line.names:
-                if kind == "local":
-                    words.append(str(numbers.setdefault(name, len(numbers))))
+                if self.loose(kind, name, side):
+                    words.append(f"{kind} {numbers.setdefault((kind, name), len(numbers))}")
                 else:
-                    words.append("itself" if name == piece.last else str(name))
+                    itself = name == piece.last and not self.structural
+                    words.append("itself" if itself else str(name))
         return "\n".join(words)
 
     def line_key(self, line: Line, side: int) -> tuple:
@@ -813,18 +814,6 @@ class Structure(Names):
 
     def loose(self, kind: str, name: object, side: int) -> bool:
         return kind != "attribute" or name in self.soft[side]
-
-    def key(self, piece: Piece, side: int) -> str:
-        numbers: dict[object, int] = {}
-        words = []
-        for line in piece.lines:
-            words.append(line.shape)
-            for kind, name in line.names:
-                if self.loose(kind, name, side):
-                    words.append(f"{kind} {numbers.setdefault((kind, name), len(numbers))}")
-                else:
-                    words.append(str(name))
-        return "\n".join(words)
 
     def line_key(self, line: Line, side: int) -> tuple:
         names = [(kind,) if self.loose(kind, name, side) else name for kind, name in line.names]
