@@ -85,6 +85,7 @@ ORDER = [
     "passes.inline",
     "passes",
     "diff.alignment",
+    "diff.pieces",
     "diff.programs",
     "diff.readings",
     "foreign",

@@ -289,7 +289,9 @@ def test_logs_of_another_recipe_that_lie_in_the_folder_have_to_go(make, tree, cl
     Path("mine.yaml").write_text(RECIPE.replace("0.02", "0.03"))
     error = refuses("submit", "mine.yaml", "--date", DATE)
     assert error.startswith(f"{HOME}/train_seed1.log:")
-    assert error.endswith("it lies in the folder already: move it away, or name another run of its seed with --force\n")
+    assert error.endswith(
+        "it lies in the folder already: move it away, or name another run of its seed with --force\n"
+    )
     (home / "train_seed1.log").unlink()
     assert cli("submit", "mine.yaml", "--date", DATE).exit_code == 0
 

@@ -12,7 +12,8 @@ from pgolf_compose import cache
 from pgolf_compose.account import Row, account, shared_out, side_by_side
 from pgolf_compose.build import Build, compose
 from pgolf_compose.diff.alignment import aligned
-from pgolf_compose.diff.programs import Comparison, compare_programs, is_minified
+from pgolf_compose.diff.pieces import is_minified
+from pgolf_compose.diff.programs import Comparison, compare_programs
 from pgolf_compose.diff.readings import Changed, changed, readings
 from pgolf_compose.diff.sides import RECIPE, Side, bounded, parsed, read_side, script_of
 from pgolf_compose.environment import SIZES, read_script
