@@ -131,7 +131,9 @@ def test_against_a_row_of_one_run_there_is_no_welch_test_and_no_verdict_on_chanc
         "tokenizers differ, 3.727 and 3.157 bytes per token, so losses per token cannot be" in told
     )
     assert "one-sample           t = " in told
-    assert "no Welch test is possible: PR #1851 of 2026-04-27 has one run; its value is taken" in told
+    assert (
+        "no Welch test is possible: PR #1851 of 2026-04-27 has one run; its value is taken" in told
+    )
     tree({f"low{n}.log": log(n, 1.05 + n / 10000) for n in (1, 2, 3)})
     told = lines(results("low1.log", "low2.log", "low3.log", "--against", "pr1851"))
     assert [line.partition(": p = ")[0] for line in told[-2:]] == [
