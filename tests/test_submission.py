@@ -502,6 +502,16 @@ def test_a_log_that_is_still_written_is_not_copied(build, make, monkeypatch):
     assert not Path("records").exists()
 
 
+def test_a_disk_that_may_only_be_read_is_told(make, monkeypatch):
+    def refused(**_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("pgolf_compose.files.tempfile.mkstemp", refused)
+    with pytest.raises(ComposeError, match="cannot be written: Read-only file system"):
+        make(1)
+    assert os.listdir(".") == ["logs"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_may_not_be_written_is_told(make, tmp_path):
     tmp_path.chmod(0o500)
