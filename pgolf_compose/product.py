@@ -5,11 +5,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from pgolf_compose import cache
+from pgolf_compose.account import Row, account
 from pgolf_compose.build import Build, compose
 from pgolf_compose.recipe import Recipe
 from pgolf_compose.report import told
 
-__all__ = ["Product", "finished", "product"]
+__all__ = ["Product", "finished", "product", "shares_above"]
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,26 @@ def finished(path: Path, **options) -> Product:
     except (KeyError, TypeError):
         pass  # nothing, or not what was put there
     made = product(build := compose(path, **options))
-    # other people's plugins are not watched for changes
-    if not (options.get("plugins") or build.composition.recipe.plugins or others_plugins()):
+    if not options.get("plugins") and watched(build):
         cache.remember(name, asdict(made), chain(build.composition.recipe))
     return made
+
+
+def shares_above(build: Build) -> list[Row]:
+    """The account of what the recipe extends, by technique; kept between runs as well."""
+    above = build.composition.recipe.parent
+    name = cache.key("above", above.path.resolve(), build.packer.name)
+    found = cache.recall(name) if watched(build) else None
+    if found is None:
+        found = {"rows": [asdict(row) for row in account(build.above)[0]]}
+        if watched(build):
+            cache.remember(name, found, chain(above))
+    return [Row(**row) for row in found["rows"]]
+
+
+def watched(build: Build) -> bool:
+    """Whether every file that shapes a build is one that the cache looks at."""
+    return not build.composition.recipe.plugins and not others_plugins()
 
 
 def others_plugins() -> bool:

@@ -135,8 +135,18 @@ def test_the_schema_says_what_each_key_is(cli):
     schema = json.loads(cli("show", "--schema", "submission").stdout)
     assert schema["properties"]["bytes_code"]["description"] == "the script as shipped"
     assert schema["required"] == ["name", "date", "track", "bytes_code"]
-    jsonschema = pytest.importorskip("jsonschema", reason="only a second opinion on the schema")
+
+
+def test_another_s_reading_of_the_schema_is_ours():
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = about_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
+    holds = jsonschema.Draft202012Validator(schema).is_valid
+    good = {"name": "a", "date": "2026-04-05", "track": "t", "bytes_code": 1}
+    assert holds(good) and holds({**good, "gpu": [1], "val_bpb": None})
+    assert not any(
+        map(holds, [{**good, "date": "soon"}, {**good, "bytes_code": -1}, {"name": "a"}])
+    )
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real folders in ../shared are not here")

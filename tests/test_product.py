@@ -6,7 +6,9 @@ import pytest
 
 import pgolf_compose.product
 from pgolf_compose import cache
-from pgolf_compose.product import finished
+from pgolf_compose.account import account
+from pgolf_compose.build import compose
+from pgolf_compose.product import finished, shares_above
 
 
 @pytest.fixture
@@ -32,6 +34,21 @@ def test_what_has_not_changed_is_found_again(tree, composed):
         pgolf_compose.product.Path("out/x", name)
         for name in ("train_gpt.py", "train_gpt_human.py", "train_gpt.map.json")
     }
+
+
+def test_the_parent_s_bytes_are_counted_once(tree, composed, monkeypatch):
+    folder = tree({"x.yaml": "extends: y.yaml\n", "y.yaml": "extends: baseline\n"})
+    build, counted = compose(folder / "x.yaml"), []
+    monkeypatch.setattr(
+        pgolf_compose.product, "account", lambda one: counted.append(one.name) or account(one)
+    )
+    first = shares_above(build)
+    assert shares_above(build) == first == account(build.above)[0]
+    assert counted == ["y"]
+    assert sum(row.packed for row in first) == len(build.above.packed)
+    with (folder / "y.yaml").open("a") as file:
+        file.write("settings: {matrix_lr: 0.03}\n")
+    assert shares_above(compose(folder / "x.yaml")) != first
 
 
 def test_what_has_changed_is_made_again(tree, composed):

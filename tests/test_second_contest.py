@@ -62,7 +62,7 @@ def test_the_contest_is_listed_beside_ours(contest, cli):
     rows = json.loads(cli("list", "--leaderboard", "--json").stdout)
     assert [row["row"] for row in rows if row["track"] == "byte_golf"] == [
         "no-context-2026-05-01",
-        "#7",
+        "PR #7",
     ]
     assert contest.tracks["byte_golf"].rules == {
         "one_pass": "the text is read once, from left to right"

@@ -78,7 +78,7 @@ def test_line_ends_are_the_page_s_own():
         (section("a", "") * 2, "README.md:4: this mark begins the section a a second time"),
         (
             "<!-- pgolf-compose:a -->\n<!-- pgolf-compose:b -->\n",
-            "README.md:2: this mark begins the section b inside of a",
+            "README.md:2: the section b begins before a has ended; put <!-- /pgolf-compose:a --> back",
         ),
         ("words\n", "README.md: has none of the sections that are written here"),
     ],

@@ -150,6 +150,7 @@ def test_logs_give_every_figure_and_lie_there_byte_for_byte(make, build):
         "| 2 | [train_seed2.log](train_seed2.log) | `final_int8_zlib_roundtrip_exact` | "
         f"{last} | {last - 7} | {last - 1} | {last - 4}, {last - 3}, {last - 2} |",
         f"| room left, by the largest | {16_000_000 - total:,} |",
+        "**val_bpb 1.08091176**, mean of 2 seeds, sample standard deviation 0.00016722.",
         "![Loss while training, by seed](curves.svg)",
         "- [x] every log is of `train_gpt.py` as it lies here: `train_seed1.log:1` begins with it, "
         "byte for byte; `train_seed2.log:1` begins with it, byte for byte",
@@ -167,6 +168,10 @@ def test_a_row_of_the_leaderboard_stands_beside_and_is_remembered(make):
     )
     make(2, bpb="1.08103000")
     readme = (home / "README.md").read_text()
+    one = "[PR #1493](https://github.com/openai/parameter-golf/pull/1493)"
+    files = "`2026-04-09_SP8192_3LayerRecur_ParResid_QK525_LegalTTT`"
+    assert f"\nSource of {one}: submission.json and logs of the folder, {files}.\n" in readme
+    assert f"\n  - against {one} of 2026-04-09 not met: 0.0002" in readme
     assert "\n| here | 1.08091 | 0.00017 | 2 |\n" in readme
     assert "\n- Welch's t test, one-sided: t = " in readme
     with pytest.raises(ComposeError, match="pr9999 is no row of the leaderboard"):
@@ -198,6 +203,7 @@ def test_the_page_says_what_changed_where_it_comes_from_and_how_to_run_it(tree, 
         assert f"\n{line}\n" in readme
     rows = [line for line in readme.splitlines() if line.startswith("| `gptq` |")]
     assert rows[0].startswith("| `gptq` | 0 | ")
+    assert "\n  - `gptq` keeps rule 7: quantisation is not calibrated on unscored" in readme
     assert "[PR #535](https://github.com/openai/parameter-golf/pull/535)" in rows[1]
     assert "head compensated: rounded as any matrix" in rows[1]
     assert about(home)["attribution"]["gptq"].startswith("arXiv:2210.17323")
@@ -494,6 +500,16 @@ def test_a_log_that_is_still_written_is_not_copied(build, make, monkeypatch):
     ):
         write_files(made.files)
     assert not Path("records").exists()
+
+
+def test_a_disk_that_may_only_be_read_is_told(make, monkeypatch):
+    def refused(**_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("pgolf_compose.files.tempfile.mkstemp", refused)
+    with pytest.raises(ComposeError, match="cannot be written: Read-only file system"):
+        make(1)
+    assert os.listdir(".") == ["logs"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

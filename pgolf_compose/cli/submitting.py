@@ -27,7 +27,11 @@ __all__ = ["submit"]
 @path_option("-o", "--output", default=".", help="Where records/ lies, or is made.")
 @click.option("--date", help="YYYY-MM-DD; today if left out.")
 @click.option("--against", default="", metavar="ROW", help="pr1493 of the leaderboard, or best.")
-@click.option("--force", is_flag=True, help="Write over what somebody changed, too.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Write over what somebody changed, and over a log of the same seed.",
+)
 @pack_option
 @keep_option
 @allow_option

@@ -14,6 +14,7 @@ from pgolf_compose.account import METHOD, account, side_by_side
 from pgolf_compose.build import Build
 from pgolf_compose.data import DATASETS
 from pgolf_compose.legality import noncompliance
+from pgolf_compose.product import shares_above
 from pgolf_compose.report import changes
 from pgolf_compose.resolve import Composition
 from pgolf_compose.submission.checklist import Check
@@ -150,15 +151,15 @@ def changed(build: Build) -> dict:
     found = changes(build.parent, build.composition)
     chosen = [one for one in found if one[:2] in ("+ ", "- ")]
     values = [one for one in found if one not in chosen]
-    above = build.above
-    shares = side_by_side(account(above)[0], account(build)[0])
+    above = shares_above(build)
+    shares = side_by_side(above, account(build)[0])
     # a technique that is the same in both moves by a few bytes with what stands around it
     rows = [one for one in shares if abs(one[2] - one[1]) >= TOLD or (not one[1]) ^ (not one[2])]
     others = [one[1:] for one in shares if one not in rows and any(one[1:])]
     rows = [(code(name), *both) for name, *both in rows]
     if others:
         rows.append((f"{len(others)} others, together", *map(sum, zip(*others, strict=True))))
-    rows.append(("the file", len(above.packed), len(build.packed)))
+    rows.append(("the file", sum(row.packed for row in above), len(build.packed)))
     head = ["of the script's bytes", "before", "here", "difference"]
     cells = [[name, f"{a:,}", f"{b:,}", f"{b - a:+,}"] for name, a, b in rows]
     return {

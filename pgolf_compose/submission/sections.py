@@ -47,7 +47,11 @@ def read_sections(page: str, path: Path | None = None) -> dict[str, Section]:
         if closing and (opened is None or opened[2] != name):
             wrong = f"ends the section {name}, which does not begin above"
         elif not closing and opened is not None:
-            wrong = f"begins the section {name} inside of {opened[2]}"
+            above = f"<!-- /pgolf-compose:{opened[2]} -->"
+            raise ComposeError(
+                f"the section {name} begins before {opened[2]} has ended; put {above} back above",
+                location(path, line),
+            )
         elif not closing and name in found:
             wrong = f"begins the section {name} a second time"
         if wrong:
