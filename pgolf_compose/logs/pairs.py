@@ -3,6 +3,7 @@
 Every pattern is bounded, so that no line takes long.
 """
 
+import functools
 import math
 import re
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ class Pair:
         return glued or ("." not in self.text and line[self.end : self.end + 1] == ",")
 
 
+@functools.lru_cache(1000)
 def quantity(key: str) -> str:
     """bpb, loss, train, loss? (of training or validation) or nothing: what a key's value is."""
     key = key.lower()
