@@ -128,13 +128,16 @@ KINDS = {
 }
 
 
-def read_folder(path: Path) -> Folder:
-    """What a folder holds; ComposeError if its submission.json is none."""
+def read_folder(path: Path, links: bool = True) -> Folder:
+    """What a folder holds; ComposeError if its submission.json is none.
+
+    Logs that are links are read if `links`.
+    """
     path = Path(path)
     if not path.is_dir():
         raise ComposeError("is no folder", path)
     logs, unread = [], []
-    for one in find_logs(path):
+    for one in find_logs(path, links):
         try:
             logs.append(read_log(one))
         except ComposeError as error:

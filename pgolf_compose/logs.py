@@ -689,13 +689,16 @@ def seconds_of_each(scores: tuple[Score, ...]) -> list[Score]:
 NO_LOG = re.compile(r"(requirements|readme|license|licence|notes?|todo|pip|constraints)", re.I)
 
 
-def find_logs(folder: Path) -> list[Path]:
+def find_logs(folder: Path, links: bool = True) -> list[Path]:
     """What in a folder, two levels deep, looks like a training log: by name, then by a look inside.
 
     `.log` and `.out` files count by their name; of `.txt` files those that hold a step or a score.
+    Links to files count as files if `links`.
     """
     found = []
     for path in sorted(walk(folder, 2), key=natural):
+        if path.is_symlink() and not links:
+            continue
         if path.suffix.lower() in (".log", ".out"):
             found.append(path)
         elif path.suffix.lower() == ".txt" and not NO_LOG.match(path.name):
