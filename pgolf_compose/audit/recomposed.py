@@ -8,8 +8,10 @@ import difflib
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 
 from pgolf_compose import __version__
 from pgolf_compose.audit.audited import ABOUT, README, Audited
@@ -52,8 +54,7 @@ def check_hashes(audited: Audited) -> Iterator[Outcome]:
         elif digest_of(audited, name) == wanted:
             good += 1
         else:
-            what = f"is not what was written here: its sha256 differs from {where}"
-            yield Finding("error", changed_at(audited, name), what, AGAIN)
+            yield changed(audited, name, where)
     yield from check_sections(audited)
     if good:
         yield Passed(f"built_with: {good} files have the sha256 that {ABOUT} says")
@@ -66,13 +67,15 @@ def digest_of(audited: Audited, name: str) -> str:
         return ""
 
 
-def changed_at(audited: Audited, name: str) -> Place:
+def changed(audited: Audited, name: str, where: Place) -> Finding:
     """Where a file differs from what `submit` would write; logs, which it copies, have no line."""
-    wanted = remade(audited).get(name)
-    there = audited.read(name)
-    if not isinstance(wanted, bytes) or wanted == there:
-        return Place(name)
-    return Place(name, *first_difference(wanted, there))
+    wanted, place = remade(audited).get(name), Place(name)
+    if isinstance(wanted, bytes):
+        if sha256(wanted) == digest_of(audited, name):
+            return Finding("error", where, f"is not the sha256 of {name}, which is right", ANEW)
+        place = Place(name, *first_difference(wanted, audited.read(name)))
+    what = f"is not what was written here: its sha256 differs from {where}"
+    return Finding("error", place, what, AGAIN)
 
 
 def check_values(audited: Audited, wanted: object) -> Iterator[Finding]:
@@ -156,9 +159,7 @@ def remade(audited: Audited) -> Mapping:
         build, built = build_of(audited), audited.values["built_with"]
         links = any(one.kind != "file" for one in audited.entries.values() if one.kind != "folder")
         if isinstance(build, Build) and built.get("pgolf_compose") == __version__ and not links:
-            date, against = (
-                str(one or "") for one in (audited.values.get("date"), built.get("against"))
-            )
+            date, against = date_of(audited, build), str(built.get("against") or "")
             try:
                 made = submission(build, audited.path, date, (), True, against)
             except (ComposeError, OSError):
@@ -167,6 +168,15 @@ def remade(audited: Audited) -> Mapping:
                 path.relative_to(audited.path).as_posix(): data for path, data in made.files.items()
             }
     return audited.cache["remade"]
+
+
+def date_of(audited: Audited, build: Build) -> str:
+    """The date that the folder's name has where the track's layout wants it, else the json's."""
+    track, name = build.composition.track, audited.path.resolve().name
+    for date in re.findall(r"\d{4}-\d\d-\d\d", name):
+        if track.submission_folder(Path(), date, build.name).name == name:
+            return date
+    return str(audited.values.get("date") or "")
 
 
 def at_line(error: ComposeError) -> int:
