@@ -27,6 +27,7 @@ __all__ = ["Audited", "Entry", "look_at"]
 MOST = 2_000  # files
 DEPTH = 6
 TEXT = 1 << 20  # bytes of a README that are read
+FIGURES = 600_000  # different numbers of all logs together that are kept
 SOURCE = 2_000_000  # bytes that a script may have
 ABOUT, README = "submission.json", "README.md"
 
@@ -199,13 +200,29 @@ class Audited:
 
     def where(self, log: Log, value: float | None) -> Place:
         """The last line of a log that has a number; the log alone if none has."""
-        key = ("lines", log.path)
+        return self.at(log, self.figures(log).get(abs(value), 0) if value is not None else 0)
+
+    def figures(self, log: Log) -> dict[float, int]:
+        """The numbers of a log without their signs, and the last line of each.
+
+        Of a log with more than its share of FIGURES the first ones, and the results.
+        """
+        key = ("figures", log.path)
         if key not in self.cache:
             wanted = {log.bytes_total, log.bytes_code, log.bytes_model, log.train_ms}
             wanted |= {score.seconds and score.seconds * 1000 for score in log.scores}
-            lines = {one.value: one.line for one in log.figures() if one.value in wanted}
-            self.cache[key] = {float(value): line for value, line in lines.items()}
-        return self.at(log, self.cache[key].get(value, 0))
+            found: dict[float, int] = {}
+            for one in log.figures():
+                value = abs(float(one.value))
+                if value in found or len(found) < self.share or value in wanted:
+                    found[value] = one.line
+            self.cache[key] = found
+        return self.cache[key]
+
+    @property
+    def share(self) -> int:
+        """How many different numbers of each log are kept."""
+        return FIGURES // max(1, len(self.logs))
 
 
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)

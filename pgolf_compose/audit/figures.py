@@ -399,6 +399,10 @@ def check_figures(audited: Audited) -> Iterator[Outcome]:
     for number in readme.long[:3]:
         why = f"only its first {LONGEST:,} characters were looked at"
         yield Unchecked(f"{readme.name}:{number}", why)
+    for log in audited.logs:
+        if len(audited.figures(log)) >= audited.share:
+            why = f"only {audited.share:,} different ones are kept"
+            yield Unchecked(f"numbers of {audited.name_of(log.path)}", why)
     seeds = frozenset(log.seed for log in audited.logs if log.seed is not None)
     if readme.cut:
         yield Unchecked(f"the rest of {readme.name}", f"only its first {TEXT:,} bytes are read")
