@@ -191,6 +191,9 @@ def test_a_readable_twin_that_says_something_else_is_found(folder, library):
         ("We add SmearGate to the embedding.", "smear_gate"),
         ("- **Depth recurrence** of layers 3 to 5", "depth_recurrence"),
         ("| Full-Hessian GPTQ | int6 |", "gptq"),
+        ("### Legal TTT", "score_first_ttt"),
+        ("Layers 3-5 are looped twice.", "depth_recurrence"),
+        ("| model | ParallelResid |", "parallel_residual"),
     ],
 )
 def test_a_technique_that_the_script_does_not_have_is_found(folder, library, text, name):
@@ -314,3 +317,14 @@ def test_a_log_of_any_size_is_held_to_its_digest(folder, library):
     changed(about, before, sha256(log))
     report = audit(folder, library=library, checks=["hashes"])
     assert not report.findings
+
+
+def test_what_submit_kept_and_how_it_packed_is_composed_so_again(tmp_path, library):
+    text = "extends: baseline\nsubmission: {author: me, github_id: me}\n"
+    write_tree(tmp_path, {"mine.yaml": text})
+    options = ["--keep", "MATRIX_LR", "--date", "2026-04-05", "-o", str(tmp_path)]
+    result = CliRunner().invoke(main, ["submit", str(tmp_path / "mine.yaml"), *options])
+    assert result.exit_code == 0, result.output
+    home = next((tmp_path / "records").glob("*/*"))
+    report = audit(home, library=library, checks=["recipe", "hashes"])
+    assert not report.findings and len(report.passed) == 3

@@ -187,7 +187,9 @@ def test_it_runs_and_its_logs_are_read_compared_and_submitted(runs, cli, prose):
     assert "any-better  met: " in result.stdout and "0.01 are asked; p = " in result.stdout
     assert "train_seed3.log" in results(home).stdout
 
-    assert cli("submit", SECOND, "--date", "2026-05-03", "--set", "steps=8", "--force").exit_code == 0
+    assert (
+        cli("submit", SECOND, "--date", "2026-05-03", "--set", "steps=8", "--force").exit_code == 0
+    )
     for options in ((), ("--track", "byte_golf")):
         told = cli("audit", home, *options)
         assert told.exit_code == 0 and "error" not in told.stdout, told.stdout
