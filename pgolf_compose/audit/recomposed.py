@@ -125,7 +125,8 @@ def check_sections(audited: Audited) -> Iterator[Finding]:
         one, anew = there[section], written(audited).get(section)
         what = f"somebody has changed the section {section} since `submit` wrote it"
         if anew is None:
-            yield Finding("warning", Place(name, one.line), what, todo)
+            # such as what compares with a recipe that the flattened one does not name
+            yield Finding("error", Place(name, one.line), what, todo)
             continue
         lines, before = one.text.splitlines(), anew.text.splitlines()
         if lines == before:
