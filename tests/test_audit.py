@@ -11,6 +11,7 @@ from logs_of_runs import log_of
 
 from pgolf_compose.audit import CHECKS, audit
 from pgolf_compose.cli import main
+from pgolf_compose.files import sha256
 from pgolf_compose.plugins import load_library
 
 SEEDS = (42, 314, 999)
@@ -190,6 +191,9 @@ def test_a_readable_twin_that_says_something_else_is_found(folder, library):
         ("We add SmearGate to the embedding.", "smear_gate"),
         ("- **Depth recurrence** of layers 3 to 5", "depth_recurrence"),
         ("| Full-Hessian GPTQ | int6 |", "gptq"),
+        ("### Legal TTT", "score_first_ttt"),
+        ("Layers 3-5 are looped twice.", "depth_recurrence"),
+        ("| model | ParallelResid |", "parallel_residual"),
     ],
 )
 def test_a_technique_that_the_script_does_not_have_is_found(folder, library, text, name):
@@ -278,8 +282,49 @@ def test_a_recipe_that_leads_out_of_the_folder_is_not_read(folder, library):
     ]
 
 
-def test_a_section_that_somebody_changed_is_told(folder, library):
-    line = changed(folder / "README.md", "readable", "legible")
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("README.md", "is the same program, readable", "is the same program, legible"),
+        ("README.md", "train_seed314.log:16`", "train_seed314.log:17`"),
+        ("README.md", "of at least 3 seeds", "of at least 4 seeds"),
+        ("README.md", "2026-04-05_mine/requirements", "2026-04-06_mine/requirements"),
+        ("submission.json", '"date": "2026-04-05"', '"date": "2026-04-06"'),
+        ("submission.json", '"steps": 13', '"steps": 14'),
+        ("recipe.yaml", "matrix_lr: 0.02", "matrix_lr:  0.02"),
+        ("requirements.txt", "torch", "torch2"),
+    ],
+)
+def test_the_line_that_changed_since_submit_is_told(folder, library, name, old, new):
+    line = changed(folder / name, old, new)
     report = audit(folder, library=library, checks=["hashes"])
-    ((where, what),) = [(one.where, one.what) for one in report.findings]
-    assert where.line < line and "has changed the section" in what
+    (place,) = {f"{one.where.file}:{one.where.line}" for one in report.errors}
+    assert place == f"{name}:{line}"
+
+
+def test_a_digest_that_is_not_the_file_s_is_told_at_the_digest(folder, library):
+    about = folder / "submission.json"
+    digest = json.loads(about.read_text())["built_with"]["sha256"]["requirements.txt"]
+    line = changed(about, digest, digest[::-1])
+    report = audit(folder, library=library, checks=["hashes"])
+    assert [str(one.where) for one in report.errors] == [f"submission.json:{line}"]
+
+
+def test_a_log_of_any_size_is_held_to_its_digest(folder, library):
+    log, about = folder / "train_seed42.log", folder / "submission.json"
+    before = sha256(log)
+    log.write_text("x" * 5_000_000 + "\n" + log.read_text())
+    changed(about, before, sha256(log))
+    report = audit(folder, library=library, checks=["hashes"])
+    assert not report.findings
+
+
+def test_what_submit_kept_and_how_it_packed_is_composed_so_again(tmp_path, library):
+    text = "extends: baseline\nsubmission: {author: me, github_id: me}\n"
+    write_tree(tmp_path, {"mine.yaml": text})
+    options = ["--keep", "MATRIX_LR", "--date", "2026-04-05", "-o", str(tmp_path)]
+    result = CliRunner().invoke(main, ["submit", str(tmp_path / "mine.yaml"), *options])
+    assert result.exit_code == 0, result.output
+    home = next((tmp_path / "records").glob("*/*"))
+    report = audit(home, library=library, checks=["recipe", "hashes"])
+    assert not report.findings and len(report.passed) == 3

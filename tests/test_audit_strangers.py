@@ -11,6 +11,7 @@ from conftest import ROOT, SHARED, write_tree
 from logs_of_runs import log_of
 
 from pgolf_compose.audit import audit
+from pgolf_compose.audit.audited import look_at
 from pgolf_compose.audit.figures import figures_in
 from pgolf_compose.audit.fstrings import without_fstrings
 from pgolf_compose.audit.markdown import read_markdown
@@ -346,6 +347,38 @@ def test_links_pipes_junk_and_leftovers_are_told_and_not_followed(stranger, tmp_
     assert found["__pycache__"][0] == found["model.pt"][0] == "warning"
     assert found["sub/submission.json"][0] == "error"
     assert not any("secret" in one.what and "ok" in one.what for one in report.passed)
+
+
+def test_a_link_leaves_the_json_to_be_held_to_the_logs(stranger, library):
+    home = stranger().path
+    (home / "linked.log").symlink_to(home / "train_seed8.log")
+    os.mkfifo(home / "pipe")
+    report = audit(home, library=library, checks=["json and logs"])
+    assert report.passed and not report.unchecked
+
+
+@pytest.mark.parametrize(
+    ("place", "track"),
+    [
+        ("records/track_10min_16mb/2026-04-05_A", "10min_16mb"),
+        ("track_non_record_16mb/any", "non_record_16mb"),
+        ("elsewhere/any", None),
+    ],
+)
+def test_the_track_is_the_one_where_the_folder_lies(tmp_path, library, place, track):
+    home = tmp_path / place
+    home.mkdir(parents=True)
+    found = look_at(home, library).track
+    assert (found and found.name) == track
+
+
+def test_a_mean_of_rounded_scores_is_a_mean(stranger):
+    logs = {
+        f"train_seed{seed}.log": log_of(seed, 1, h=230, i=1000, j=end)
+        for seed, end in zip(SEEDS, (1440, 1450, 2450), strict=True)
+    }
+    report = stranger(logs, "# A\n\nmean val_bpb 1.22301 or 1.22302\n", checks=["numbers"])
+    assert told(report, "error") == []
 
 
 @pytest.mark.parametrize(

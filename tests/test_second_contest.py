@@ -187,6 +187,18 @@ def test_it_runs_and_its_logs_are_read_compared_and_submitted(runs, cli, prose):
     assert "any-better  met: " in result.stdout and "0.01 are asked; p = " in result.stdout
     assert "train_seed3.log" in results(home).stdout
 
+    assert (
+        cli("submit", SECOND, "--date", "2026-05-03", "--set", "steps=8", "--force").exit_code == 0
+    )
+    for options in ((), ("--track", "byte_golf")):
+        told = cli("audit", home, *options)
+        assert told.exit_code == 0 and "error" not in told.stdout, told.stdout
+    told = uninstalled(cli, "audit", home, "--plugins", HERE)
+    assert "lines give exactly byte_lm.py, " in told.stdout and told.exit_code == 0, told.stdout
+    text = home.joinpath("byte_lm.py").read_bytes()
+    home.joinpath("byte_lm.py").write_bytes(text + b"#")
+    assert "error: byte_lm.py:" in cli("audit", home).stdout
+
     each = [word for path in first for word in ("--against", path)]
     both = json.loads(results(*second, *each, "--track", "byte_golf", "--json").stdout)
     assert both["difference"]["bpb"] < 0 and both["difference"]["comparable"] is True

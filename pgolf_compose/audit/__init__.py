@@ -5,7 +5,7 @@ prints nothing, executes nothing of the folder, and knows no other check. To add
 file of its own here and add it to CHECKS: the name is what callers and the report call it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pgolf_compose.audit.about import check_about, check_agreement, check_promises
@@ -49,14 +49,15 @@ def audit(
     recompose: bool = False,
     library: Library | None = None,
     checks: Iterable[str] = tuple(CHECKS),
+    plugins: Sequence[Path] = (),
 ) -> Report:
     """Checks, by their names in CHECKS, over a folder.
 
-    With `recompose`, the folder's own techniques may be imported, which runs them. Raises
-    ComposeError for what is no folder.
+    With `recompose`, the folder's own techniques may be imported, which runs them. `plugins` are
+    folders of techniques that `library` has, too. Raises ComposeError for what is no folder.
     """
     checks = tuple(checks)
-    audited = look_at(path, library or load_library(), track, recompose)
+    audited = look_at(path, library or load_library(plugins), track, recompose, plugins)
     found: list[Finding] = []
     passed: list[Passed] = []
     unchecked: list[Unchecked] = []

@@ -4,12 +4,13 @@ A folder may be a stranger's. Links are not followed, pipes and devices are not 
 each file no more is read than a text of its kind can have.
 """
 
+import fnmatch
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from pgolf_compose.audit.finding import Place
 from pgolf_compose.audit.markdown import Readme, read_markdown
@@ -17,7 +18,7 @@ from pgolf_compose.audit.scripts import Script, Sibling, closure, read_script
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.folders import Folder, distinct, read_folder
 from pgolf_compose.json_file import JsonFile, read_json
-from pgolf_compose.logs import Log, read_log
+from pgolf_compose.logs import Log, find_logs, read_log
 from pgolf_compose.plugins import Library
 from pgolf_compose.tracks import Track
 
@@ -26,9 +27,9 @@ __all__ = ["Audited", "Entry", "look_at"]
 MOST = 2_000  # files
 DEPTH = 6
 TEXT = 1 << 20  # bytes of a README that are read
+FIGURES = 600_000  # different numbers of all logs together that are kept
 SOURCE = 2_000_000  # bytes that a script may have
 ABOUT, README = "submission.json", "README.md"
-SCRIPT, HUMAN = "train_gpt.py", "train_gpt_human.py"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Audited:
     track_from: str  # how the track was found
     recompose: bool = False  # whether techniques of the folder may be imported
     cut: bool = False  # more files than are looked at
+    plugins: tuple[Path, ...] = ()  # folders of techniques that the library has beside ours
     cache: dict = field(default_factory=dict, compare=False)
 
     @property
@@ -119,11 +121,23 @@ class Audited:
         return read_markdown(name, self.read(name)[:TEXT], self.files[name].size > TEXT)
 
     @cached_property
+    def main(self) -> str:
+        """The name that the track's scripts have: train_gpt.py."""
+        host = self.library.hosts.get(self.track.host if self.track else Track.host)
+        return f"{host.script if host else Track.host}.py"
+
+    @property
+    def human(self) -> str:
+        """The name of its readable twin."""
+        return f"{self.main.removesuffix('.py')}_human.py"
+
+    @cached_property
     def entry(self) -> str:
-        """The script that is run: train_gpt.py, or the only one that could be meant."""
-        scripts = [n for n in self.files if n.endswith(".py") and "/" not in n and n != HUMAN]
-        if SCRIPT in scripts or not scripts:
-            return SCRIPT if scripts else ""
+        """The script that is run: the track's, or the only one that could be meant."""
+        own = [name for name in self.files if name.endswith(".py") and "/" not in name]
+        scripts = [name for name in own if name != self.human]
+        if self.main in scripts or not scripts:
+            return self.main if scripts else ""
         likely = [name for name in scripts if name.startswith("train")]
         return likely[0] if len(likely) == 1 else scripts[0] if len(scripts) == 1 else ""
 
@@ -143,22 +157,17 @@ class Audited:
         """Every file of the folder that the entry script reaches."""
         if not self.entry:
             return ()
-        return closure(self.entry, set(self.files), self.opened)
+        return closure(self.entry, {*self.files}, self.opened)
 
     @cached_property
     def folder(self) -> Folder | None:
         """Json and logs, as `results` reads them; None where they cannot be."""
-        # a link may lead anywhere, and reading a folder follows it
-        if self.unsafe or (self.about is None and ABOUT in self.entries):
+        if self.about is None and ABOUT in self.entries:
             return None
         try:
-            return read_folder(self.path)
+            return read_folder(self.path, links=False)
         except ComposeError:
             return None
-
-    @property
-    def unsafe(self) -> bool:
-        return any(one.kind in ("link", "special") for one in self.entries.values())
 
     @cached_property
     def logs(self) -> tuple[Log, ...]:
@@ -172,14 +181,12 @@ class Audited:
         return tuple(distinct(self.logs))
 
     def each_log(self) -> Iterator[Log]:
-        """Logs by their names alone, where the folder as a whole cannot be read."""
-        for name, entry in sorted(self.files.items()):
-            named = "log" in name.lower() or "train" in name.lower()
-            if name.endswith(".log") or (name.endswith(".txt") and named):
-                try:
-                    yield read_log(entry.path)
-                except ComposeError:
-                    continue
+        """Logs where there is no submission.json that can be read with them."""
+        for path in find_logs(self.path, links=False):
+            try:
+                yield read_log(path)
+            except ComposeError:
+                continue
 
     def name_of(self, path: Path) -> str:
         """A path's name within the folder."""
@@ -193,13 +200,29 @@ class Audited:
 
     def where(self, log: Log, value: float | None) -> Place:
         """The last line of a log that has a number; the log alone if none has."""
-        key = ("lines", log.path)
+        return self.at(log, self.figures(log).get(abs(value), 0) if value is not None else 0)
+
+    def figures(self, log: Log) -> dict[float, int]:
+        """The numbers of a log without their signs, and the last line of each.
+
+        Of a log with more than its share of FIGURES the first ones, and the results.
+        """
+        key = ("figures", log.path)
         if key not in self.cache:
             wanted = {log.bytes_total, log.bytes_code, log.bytes_model, log.train_ms}
             wanted |= {score.seconds and score.seconds * 1000 for score in log.scores}
-            lines = {one.value: one.line for one in log.figures() if one.value in wanted}
-            self.cache[key] = {float(value): line for value, line in lines.items()}
-        return self.at(log, self.cache[key].get(value, 0))
+            found: dict[float, int] = {}
+            for one in log.figures():
+                value = abs(float(one.value))
+                if value in found or len(found) < self.share or value in wanted:
+                    found[value] = one.line
+            self.cache[key] = found
+        return self.cache[key]
+
+    @property
+    def share(self) -> int:
+        """How many different numbers of each log are kept."""
+        return FIGURES // max(1, len(self.logs))
 
 
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -215,7 +238,11 @@ def read_regular(path: Path, most: int) -> bytes:
 
 
 def look_at(
-    path: Path, library: Library, track: Track | None = None, recompose: bool = False
+    path: Path,
+    library: Library,
+    track: Track | None = None,
+    recompose: bool = False,
+    plugins: Sequence[Path] = (),
 ) -> Audited:
     """Raises ComposeError for what is no folder."""
     if not path.exists():
@@ -223,9 +250,9 @@ def look_at(
     if not path.is_dir():
         raise ComposeError("audit takes a submission's folder", path)
     entries, cut = listing(path)
-    found = Audited(path, entries, library, None, "", recompose, cut)
+    found = Audited(path, entries, library, None, "", recompose, cut, tuple(plugins))
     track, told = (track, "--track") if track else find_track(found, library)
-    return Audited(path, entries, library, track, told, recompose, cut)
+    return replace(found, track=track, track_from=told, cache={})
 
 
 def listing(root: Path) -> tuple[dict[str, Entry], bool]:
@@ -270,12 +297,26 @@ def look(one: os.DirEntry, prefix: str) -> Entry:
 
 def find_track(audited: Audited, library: Library) -> tuple[Track | None, str]:
     """By the folder that it lies in, else by what the json says."""
-    above = audited.path.resolve().parent.name
+    place = audited.path.resolve()
     for one in library.tracks.values():
-        if above == (one.folder or one.name):
-            return one, f"the folder lies in {above}"
+        if lies_in(place, one):
+            return one, "the folder lies where the track's do"
     said = audited.values.get("track")
     for one in library.tracks.values():
-        if isinstance(said, str) and (one.called(said) or said == one.folder):
+        if isinstance(said, str) and one.called(said):
             return one, f"{audited.about_at('track')} says so"
     return None, ""
+
+
+def lies_in(place: Path, track: Track) -> bool:
+    """Whether a folder lies where the track's layout has it, from the part with its name on."""
+    wanted = PurePath(track.layout).parts
+    named = next((n for n, part in enumerate(wanted) if "{track}" in part), len(wanted))
+    names = place.parts[named - len(wanted) :]
+    if named == len(wanted) or len(names) < len(wanted) - named:
+        return False
+    return all(
+        fnmatch.fnmatchcase(name, part.format(track=track.folder or track.name, date="*", name="*"))
+        for name, part in zip(names, wanted[named:], strict=True)
+        if "{track}" in part
+    )

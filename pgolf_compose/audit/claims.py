@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 
-from pgolf_compose.audit.audited import ABOUT, HUMAN, Audited
+from pgolf_compose.audit.audited import ABOUT, Audited
 from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked, listed_some
 from pgolf_compose.audit.markdown import COMPUTED, Readme
 from pgolf_compose.audit.scripts import WORD
@@ -104,8 +104,8 @@ def in_recipe(audited: Audited) -> dict[str, str]:
 def script_words(audited: Audited) -> frozenset[str]:
     """All words of the script, of what it reaches, and for our folders of its readable twin."""
     names = [audited.entry, *(one.name for one in audited.siblings if one.name.endswith(".py"))]
-    if audited.ours and HUMAN in audited.files:
-        names.append(HUMAN)
+    if audited.ours and audited.human in audited.files:
+        names.append(audited.human)
     found: set[str] = set()
     for name in filter(None, names):
         found |= audited.opened(name).words

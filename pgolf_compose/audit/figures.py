@@ -399,6 +399,10 @@ def check_figures(audited: Audited) -> Iterator[Outcome]:
     for number in readme.long[:3]:
         why = f"only its first {LONGEST:,} characters were looked at"
         yield Unchecked(f"{readme.name}:{number}", why)
+    for log in audited.logs:
+        if len(audited.figures(log)) >= audited.share:
+            why = f"only {audited.share:,} different ones are kept"
+            yield Unchecked(f"numbers of {audited.name_of(log.path)}", why)
     seeds = frozenset(log.seed for log in audited.logs if log.seed is not None)
     if readme.cut:
         yield Unchecked(f"the rest of {readme.name}", f"only its first {TEXT:,} bytes are read")
@@ -433,7 +437,7 @@ def seeds_without_logs(audited: Audited, seeds: frozenset[int]) -> Iterator[Find
         if title is None or title >= len(cells):
             continue
         found = re.fullmatch(r"\W*(\d{1,10})\W*", cells[title])
-        scored = SCORE.search(" ".join(line.header)) or re.search(r"\d\.\d{4,}", line.text)
+        scored = re.search(r"\d\.\d{3,}", line.text)  # and not pending
         if found and int(found[1]) not in seeds and scored:
             where = Place(audited.readme.name, line.number, line.text.find(found[1]) + 1)
             what = f"tells of seed {found[1]}, of which there is no log"

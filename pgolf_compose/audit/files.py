@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from pgolf_compose.audit.audited import ABOUT, DEPTH, HUMAN, MOST, README, SCRIPT, Audited
+from pgolf_compose.audit.audited import ABOUT, DEPTH, MOST, README, Audited
 from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked, listed_some
 from pgolf_compose.audit.scripts import WEIGHTS
 
@@ -38,10 +38,12 @@ def check_files(audited: Audited) -> Iterator[Outcome]:
         told = (
             f"several scripts could be: {listed_some(scripts)}" if scripts else "no script is here"
         )
-        yield missing(SCRIPT, f"is missing; {told}", f"name the one that is run {SCRIPT}")
-    elif audited.entry != SCRIPT:
-        what = f"is taken for the script that is run: there is no {SCRIPT}"
-        yield Finding("warning", Place(audited.entry), what, f"rename it to {SCRIPT}")
+        yield missing(
+            audited.main, f"is missing; {told}", f"name the one that is run {audited.main}"
+        )
+    elif audited.entry != audited.main:
+        what = f"is taken for the script that is run: there is no {audited.main}"
+        yield Finding("warning", Place(audited.entry), what, f"rename it to {audited.main}")
     if not audited.logs:
         yield missing("", "there is no training log", "add the log of each run, as it was printed")
     for name, entry in audited.entries.items():
@@ -74,7 +76,7 @@ def unexpected(audited: Audited, name: str, entry) -> Iterator[Finding]:
     elif path.name in LEFTOVERS:
         yield Finding("warning", where, "is left over from running or editing", "delete it")
     elif entry.kind == "folder":
-        if path.name == SCRIPT or name in (ABOUT, README):
+        if path.name == audited.main or name in (ABOUT, README):
             yield Finding("error", where, "is a folder, not a file", "put the file here")
     elif path.suffix in WEIGHTS:
         told = f"looks like weights or data ({entry.size:,} bytes)"
@@ -94,14 +96,14 @@ def check_script(audited: Audited) -> Iterator[Outcome]:
         yield Unchecked("the script", "there is none")
         return
     reached = [one.name for one in audited.siblings if one.name.endswith(".py")]
-    shown = [name for name in (HUMAN,) if name in audited.files]
+    shown = [name for name in (audited.human,) if name in audited.files]
     for name in dict.fromkeys([audited.entry, *reached, *shown]):
         yield from compiles(audited, name)
     others = [
         name
         for name in audited.files
         if name.endswith((".py", ".cpp", ".cu", ".c", ".h", ".so"))
-        and name not in (audited.entry, HUMAN, *(one.name for one in audited.siblings))
+        and name not in (audited.entry, audited.human, *(one.name for one in audited.siblings))
         and not name.startswith("techniques/")
     ]
     for name in others:

@@ -15,8 +15,6 @@ from pgolf_compose.logs import Log
 
 __all__ = ["Known", "Numbers", "Pool", "half"]
 
-FIGURES = 600_000  # of all logs together that are kept
-
 
 @dataclass(frozen=True)
 class Known:
@@ -112,8 +110,9 @@ class Numbers:
         found = []
         for log in self.audited.logs:
             name = self.audited.name_of(log.path)
-            for value, line in itertools.islice(figures(log), FIGURES // len(self.audited.logs)):
-                found.append(Known(value, f"{name}:{line}", "any"))
+            for value, line in self.audited.figures(log).items():
+                if math.isfinite(value):
+                    found.append(Known(value, f"{name}:{line}", "any"))
         return Pool(found)
 
     @cached_property
@@ -218,13 +217,6 @@ class Numbers:
         return pools[key]
 
 
-def figures(log: Log) -> Iterator[tuple[float, int]]:
-    for one in log.figures():
-        value = abs(float(one.value))
-        if math.isfinite(value):
-            yield value, one.line
-
-
 def summary(log: Log) -> Iterator[tuple[str, str, float]]:
     """A log's results as (name, kind, value): the last of each name."""
     last = {score.name: score for score in log.scores}
@@ -257,6 +249,9 @@ def spread(name: str, kind: str, values: list[float]) -> Iterator[Known]:
         return
     told = f"of {name} in {count} logs"
     yield Known(statistics.fmean(values), f"mean {told}", kind, name)
+    for digits in (4, 5) if kind in ("bpb", "loss") else ():  # as many write it
+        rounded = statistics.fmean(round(one, digits) for one in values)
+        yield Known(rounded, f"mean {told}, rounded before", kind, name)
     yield Known(statistics.median(values), f"median {told}", kind, name)
     deviation = "spread" if kind in ("bpb", "loss") else "varies"
     yield Known(statistics.stdev(values), f"standard deviation {told}", deviation, name)

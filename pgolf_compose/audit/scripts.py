@@ -23,7 +23,7 @@ IMPORTS = re.compile(r"^[ \t]*(?:from|import)[ \t]+([\w.]{1,200})", re.M)
 QUOTED = re.compile(r"'([^'\\\n]{1,200})'|\"([^\"\\\n]{1,200})\"")
 WORD = re.compile(r"[A-Za-z_]\w*+")
 NO_CODE = {".md", ".log", ".svg", ".png", ".jpg", ".jpeg", ".csv", ".yaml", ".yml"}
-NOT_READ = {"submission.json", "requirements.txt", "LICENSE", "train_gpt_human.py"}
+NOT_READ = {"submission.json", "requirements.txt", "LICENSE"}
 MOST_PATTERNS = 200  # like *.py, that are looked up
 WEIGHTS = {".pt", ".ptz", ".pth", ".bin", ".safetensors", ".npz", ".npy", ".ckpt", ".pkl"}
 

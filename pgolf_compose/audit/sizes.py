@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pgolf_compose.audit.audited import ABOUT, HUMAN, Audited
+from pgolf_compose.audit.audited import ABOUT, Audited
 from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked
 from pgolf_compose.logs import Log
 
@@ -35,8 +35,6 @@ def shipped(audited: Audited) -> int:
 def hidden(audited: Audited) -> Iterator[Finding]:
     """What the script reaches besides itself has to be counted with it."""
     for one in audited.siblings:
-        if one.name == HUMAN:
-            continue
         size = audited.files[one.name].size
         line = one.line if not audited.opened(one.by).packed else 0
         inside = "" if line else f" (line {one.line} of the text inside)"
@@ -119,7 +117,7 @@ def code(audited: Audited, log: Log) -> Iterator[Finding]:
         return
     told = f"says that the code has {logged:,} bytes; {audited.entry} has {size:,}"
     inside = len(script.text.encode("utf-8", "replace")) if script else 0
-    human = audited.files[HUMAN].size if HUMAN in audited.files else 0
+    human = audited.files[audited.human].size if audited.human in audited.files else 0
     if script and script.packed and logged in (inside, human):
         what = f"{told}, {inside:,} unpacked: the log is of the unpacked script"
         yield Finding("note", where, what, "say so in the README; the shipped file counts")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pgolf_compose.cli.shared import echo_json, json_option
+from pgolf_compose.cli.shared import echo_json, json_option, plugins_option
 from pgolf_compose.errors import ComposeError
 
 __all__ = ["audit"]
@@ -20,8 +20,9 @@ LONGEST = 1_000  # characters of a line that is printed
     is_flag=True,
     help="Import techniques that the folder brings along: this runs their code.",
 )
+@plugins_option
 @json_option
-def audit(folder, track, recompose, as_json) -> None:
+def audit(folder, track, recompose, plugins, as_json) -> None:
     """Check a submission's folder, ours or anyone's: files, bytes, logs, README, recipe.
 
     Nothing of the folder is executed, links are not followed. Exit code 0: no errors were found;
@@ -33,9 +34,9 @@ def audit(folder, track, recompose, as_json) -> None:
     if not folder.is_dir():
         what = "audit takes a submission's folder" if folder.exists() else "there is no such folder"
         raise ComposeError(what, folder)
-    library = load_library()
+    library = load_library(plugins)
     chosen = pick("track", track, library.tracks) if track else None
-    report = audits.audit(folder, chosen, recompose, library)
+    report = audits.audit(folder, chosen, recompose, library, plugins=plugins)
     if as_json:
         echo_json(as_data(report))
     else:

@@ -143,7 +143,8 @@ def submission(
         compared = standing(
             build.composition.track, [run.log for run in results.runs], against, date
         )
-    page = readme(build, results, found, remarks, folder, command(build), compared, carried)
+    below = build.composition.track.submission_folder(Path(), date, build.name)
+    page = readme(build, results, found, remarks, below, command(build), compared, carried)
     page, taken_out = kept_page(folder / README, page, built, force)
     sections = digests(page) | {one: built["readme"][one] for one in taken_out}
     described = description(build, date, results, files)

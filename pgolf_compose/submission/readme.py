@@ -39,7 +39,8 @@ def readme(
 ) -> str:
     """The page with all its sections. `comparison` is Markdown, left out if empty.
 
-    `carried` names the techniques whose files are in the folder.
+    `folder` is where it lies below the contest's root; `carried` names the techniques whose files
+    are in it.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROOT / "templates" / "submission"),
@@ -241,12 +242,11 @@ def run_commands(build: Build, results: Results, folder: Path) -> dict:
             f"{environment[key]}={value}" for key, value in values.items() if key in environment
         ]
         trains.append(" ".join([*given, start, script_name(build)]))
-    below = Path(*folder.parts[-len(Path(track.layout).parts) :])
     return {
-        "folder": below.as_posix(),
+        "folder": folder.as_posix(),
         "data": data_command(build),
         "data_dir": environment.get("data_dir", ""),
-        "above": Path(os.path.relpath("data", below)).as_posix(),
+        "above": Path(os.path.relpath("data", folder)).as_posix(),
         "train": trains,
         "reads": [code(name) for name in sorted(read & build.keep)],
     }
