@@ -2,7 +2,7 @@
 
 A claim is a technique's usual wording in a sentence, a row or a heading that does not deny it, in a
 section that is not about other work. The script shows a technique by the names that our fragments
-define or read from the environment, or by the words of techniques.yaml. Names are all that is
+define or read from the environment, or by the patterns of its claims.yaml. Names are all that is
 looked at: a technique that is there but switched off shows in the logs' dump, if at all.
 """
 
@@ -17,7 +17,7 @@ from pgolf_compose.audit.audited import ABOUT, Audited
 from pgolf_compose.audit.finding import Finding, Outcome, Passed, Place, Unchecked, listed_some
 from pgolf_compose.audit.markdown import COMPUTED, Readme
 from pgolf_compose.audit.scripts import WORD
-from pgolf_compose.audit.words import claims, is_other, pattern
+from pgolf_compose.audit.words import is_other, pattern, wording
 from pgolf_compose.errors import ComposeError
 from pgolf_compose.places import read_fragments
 from pgolf_compose.plugins import Library
@@ -70,17 +70,17 @@ def check_claims(audited: Audited) -> Iterator[Outcome]:
     theirs = {word: name for name, names in own.items() for word in names}
     places = [one for one in statements if not denied(one)]
     for name, technique in audited.library.techniques.items():
-        found = [place for one in places for place in said(name, one)]
+        found = [place for one in places for place in said(technique, one)]
         if not found:
             continue
         claimed += 1
-        if evidence := recipe.get(name) or shows(name, own[name], words, theirs):
+        if evidence := recipe.get(name) or shows(technique, own[name], words, theirs):
             shown.append(f"{name} ({evidence})")
             if off := switched_off(audited, technique):
                 what = f"claims {name}, which every log dumped as {off}"
                 yield Finding("warning", found[0], what, "claim what ran, or run what is claimed")
             continue
-        loose = claims().get(name, {}).get("loose", False)
+        loose = wording(technique).loose
         for place in found[:3]:
             what = f"claims {name}, of which {audited.entry} shows nothing"
             todo = "take the claim out, or ship the script that has it"
@@ -112,12 +112,12 @@ def script_words(audited: Audited) -> frozenset[str]:
     return frozenset(found)
 
 
-def shows(name: str, own: frozenset[str], words: frozenset[str], theirs: Mapping) -> str:
+def shows(technique: Technique, own: frozenset[str], words: frozenset[str], theirs: Mapping) -> str:
     """A word of the script by which it shows a technique, or nothing; `theirs` are others'."""
     if certain := sorted(own & words):
         return certain[0]
-    patterns = claims().get(name, {}).get("shows") or [re.escape(name)]
-    wanted = re.compile("|".join(patterns), re.I)
+    name = technique.name
+    wanted = wording(technique).shows or re.compile(re.escape(name), re.I)
     likely = (one for one in sorted(words) if len(one) < 80 and theirs.get(one, name) == name)
     return next((word for word in likely if wanted.search(word)), "")
 
@@ -214,24 +214,15 @@ def denied(statement: Statement) -> bool:
     return bool(pattern("negations").search(statement.text) or THEIRS.search(statement.text))
 
 
-def said(name: str, statement: Statement) -> Iterator[Place]:
+def said(technique: Technique, statement: Statement) -> Iterator[Place]:
     """Where a statement claims a technique: by its usual wordings, or its name in backticks."""
     if statement.names and (found := re.match(r"\W{0,4}`(\w+)`\s{0,40}\|", statement.text)):
-        if found[1] == name:  # what else the row says explains it
+        if found[1] == technique.name:  # what else the row says explains it
             yield statement.place(found.start(1))
         return
-    patterns = claims().get(name, {}).get("says") or []
-    for one in patterns:
-        if found := compiled(one).search(statement.text):
+    for one in wording(technique).says:
+        if found := one.search(statement.text):
             yield statement.place(found.start())
             return
-    if (at := statement.text.find(f"`{name}`")) >= 0:
+    if (at := statement.text.find(f"`{technique.name}`")) >= 0:
         yield statement.place(at)
-
-
-@cache
-def compiled(text: str) -> re.Pattern:
-    """Words in capitals have to be written so: `EMA`, not `ema`."""
-    letters = re.sub(r"\\.|\(\?[:!=<]+", "", text)
-    plain = letters.isupper()
-    return re.compile(text, 0 if plain else re.I)
