@@ -68,9 +68,8 @@ def tree(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def cli(monkeypatch):
+def cli():
     """Run the command line in this process: `.output`, `.stderr`, `.exit_code`."""
-    monkeypatch.delenv("COLUMNS", raising=False)  # xdist's workers have it
     return lambda *args: CliRunner().invoke(main, [str(arg) for arg in args], prog_name="pgolf")
 
 
@@ -148,6 +147,7 @@ def nothing_is_made_twice(tmp_path_factory):
         return kept(lambda: settle(build), "simple", build.script.code, *sorted(build.keep))
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COLUMNS", raising=False)  # xdist's workers have it
         patch.setenv("XDG_CACHE_HOME", str(kept.folder / "cache"))
         patch.setattr(pgolf_compose.build, "render", rendered)
         patch.setattr(black, "format_str", by_pieces)
