@@ -200,7 +200,7 @@ def test_two_processes_compute_what_one_computes(alone, tmp_path, short):
 
 
 RANDOM = [
-    pytest.param(one, id=str(n), marks=[pytest.mark.exhaustive] if n >= 20 else [])
+    pytest.param(one, id=str(n), marks=[pytest.mark.exhaustive] if n >= 12 else [])
     for n, one in enumerate(itertools.islice(random_sets(), 200))
 ]
 

@@ -46,9 +46,6 @@ def test_the_parent_s_bytes_are_counted_once(tree, composed, monkeypatch):
     assert shares_above(build) == first == account(build.above)[0]
     assert counted == ["y"]
     assert sum(row.packed for row in first) == len(build.above.packed)
-    with (folder / "y.yaml").open("a") as file:
-        file.write("settings: {matrix_lr: 0.03}\n")
-    assert shares_above(compose(folder / "x.yaml")) != first
 
 
 def test_what_has_changed_is_made_again(tree, composed):

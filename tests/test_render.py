@@ -436,7 +436,7 @@ def composed(library, folder, chosen, values):
     return composition, drop_unused(fill(composition))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(recipe=recipes(), data=st.data())
 def test_order_does_not_matter_and_every_line_has_its_origin(
     library, tmp_path_factory, recipe, data

@@ -410,6 +410,7 @@ def test_run_refuses_a_value_that_the_small_file_does_not_read(tree, refuses, mo
     assert refuses("run", "baseline").startswith("data: there is no data here")
 
 
+@pytest.mark.exhaustive
 def test_two_processes_compute_a_whole_record_as_one_does(tmp_path, short):
     # the loader alone reads other data in each process
     build = pgolf_compose.compose("pr1493", added=["metrics"], removed=["shuffled_sequences"])
