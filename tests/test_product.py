@@ -46,6 +46,14 @@ def test_the_parent_s_bytes_are_counted_once(tree, composed, monkeypatch):
     assert shares_above(build) == first == account(build.above)[0]
     assert counted == ["y"]
     assert sum(row.packed for row in first) == len(build.above.packed)
+    # another parent is counted anew; what its bytes are is the account's
+    monkeypatch.setattr(
+        pgolf_compose.product, "account", lambda one: (counted.append(one.name) or [], [])
+    )
+    with (folder / "y.yaml").open("a") as file:
+        file.write("settings: {matrix_lr: 0.03}\n")
+    assert shares_above(compose(folder / "x.yaml")) == []
+    assert counted == ["y", "y"]
 
 
 def test_what_has_changed_is_made_again(tree, composed):
